@@ -1,0 +1,44 @@
+output "vpc_id" {
+  description = "Id of the VPC."
+  value       = aws_vpc.this.id
+}
+
+output "vpc_cidr_block" {
+  description = "IPv4 range of the VPC, in CIDR notation."
+  value       = aws_vpc.this.cidr_block
+}
+
+output "availability_zones" {
+  description = "Names of the zones that the network spans, in the order of the subnets."
+  value       = local.zones
+}
+
+output "public_subnet_ids" {
+  description = "Ids of the subnets with a route to the internet gateway, one in each zone. Usable once that route stands."
+  value       = aws_subnet.public[*].id
+
+  # Who launches something here counts on the way out.
+  depends_on = [aws_route.public_internet, aws_route_table_association.public]
+}
+
+output "private_subnet_ids" {
+  description = "Ids of the subnets without a route from the internet, one in each zone; whether they have a route to it is the choice of `nat`."
+  value       = aws_subnet.private[*].id
+
+  depends_on = [aws_route.private_internet, aws_route_table_association.private]
+}
+
+output "nat" {
+  description = "How private subnets reach the internet: none, single or per_az."
+  value       = var.nat
+}
+
+output "nat_public_ips" {
+  description = "Public IPv4 addresses that traffic from the private subnets comes from; empty where nat is none."
+  value       = aws_eip.nat[*].public_ip
+}
+
+output "internet_gateway_id" {
+  description = "Id of the VPC's internet gateway. CloudFront's VPC origins need the VPC to have one."
+  value       = aws_internet_gateway.this.id
+}
