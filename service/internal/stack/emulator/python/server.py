@@ -128,9 +128,10 @@ def log(environ, body: bytes, status: str, seconds: float, fault: str) -> None:
     line = f"{environ['REQUEST_METHOD']} {path}"
     service = signed_service(environ)
     stamp = time.strftime("%H:%M:%S")
-    print(f"{stamp} {service} {line} {action} -> {status} {seconds * 1000:.0f}ms", file=sys.stderr, flush=True)
-    if fault:
-        print(fault, file=sys.stderr, flush=True)
+    entry = f"{stamp} {service} {line} {action} -> {status} {seconds * 1000:.0f}ms\n"
+    # One write, so that the entries of parallel requests don't mix.
+    sys.stderr.write(entry + (fault.rstrip() + "\n" if fault else ""))
+    sys.stderr.flush()
 
 
 def make(host: str, port: int):
