@@ -217,11 +217,11 @@ func (t *Toolchain) Go(ctx context.Context) error {
 
 // Node checks that Node.js and npm are there and new enough.
 func (t *Toolchain) Node(ctx context.Context) error {
-	if err := t.need(ctx, "node", "Node.js", "20", "https://nodejs.org", "--version"); err != nil {
+	if err := t.need(ctx, "node", "Node.js", "20.19", "https://nodejs.org", "--version"); err != nil {
 		return err
 	}
 	if _, err := t.look("npm"); err != nil {
-		return errors.New("npm is missing: install Node.js 20 or newer with npm, https://nodejs.org")
+		return errors.New("npm is missing: install Node.js 20.19 or newer with npm, https://nodejs.org")
 	}
 	return nil
 }
