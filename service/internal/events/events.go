@@ -85,19 +85,13 @@ func (l *Log) Publish(typ string, fields any) error {
 	return nil
 }
 
-// Broadcast queues an unnumbered message for every subscriber; it is not kept.
-func (l *Log) Broadcast(typ string, fields any) error {
-	body, err := json.Marshal(fields)
-	if err != nil {
-		return fmt.Errorf("encode %s message: %w", typ, err)
-	}
-	frame := join(`{"type":"`+typ+`"`, body)
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// tellPresence lets every subscriber know how many there are. It is called
+// with the lock held; the message has no number and is not kept.
+func (l *Log) tellPresence() {
+	frame := []byte(`{"type":"presence","clients":` + strconv.Itoa(len(l.subscribers)) + `}`)
 	for s := range l.subscribers {
 		s.push(frame, false)
 	}
-	return nil
 }
 
 // join puts the fields of a JSON object behind an object's opened head.
@@ -128,10 +122,10 @@ func (l *Log) keep(frame []byte) {
 
 // Subscribe adds a client. If epoch and after name a place in this log from
 // which nothing is missing, it first gets "resumed" and what it missed, else
-// "snapshot" with the fields that snapshot returns, and everything published
-// later. The caller must see to it that nothing is published between the
+// "snapshot" with the fields that snapshot returns for so many clients, and
+// everything published later. The caller must see to it that nothing is published between the
 // state that snapshot describes and the call's return.
-func (l *Log) Subscribe(epoch string, after uint64, snapshot func() (any, error)) (*Subscriber, error) {
+func (l *Log) Subscribe(epoch string, after uint64, snapshot func(clients int) (any, error)) (*Subscriber, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ended != nil {
@@ -145,7 +139,7 @@ func (l *Log) Subscribe(epoch string, after uint64, snapshot func() (any, error)
 			s.push(frame, true)
 		}
 	} else {
-		fields, err := snapshot()
+		fields, err := snapshot(len(l.subscribers) + 1)
 		if err != nil {
 			return nil, fmt.Errorf("take snapshot: %w", err)
 		}
@@ -156,6 +150,7 @@ func (l *Log) Subscribe(epoch string, after uint64, snapshot func() (any, error)
 		s.push(join(`{"type":"snapshot",`+head+strconv.FormatUint(l.seq, 10), body), true)
 	}
 	l.subscribers[s] = struct{}{}
+	l.tellPresence()
 	return s, nil
 }
 
@@ -258,7 +253,10 @@ func (s *Subscriber) Next(ctx context.Context) ([][]byte, error) {
 // Close takes the client off the log. It may be called more than once.
 func (s *Subscriber) Close() {
 	s.log.mu.Lock()
-	delete(s.log.subscribers, s)
+	if _, there := s.log.subscribers[s]; there {
+		delete(s.log.subscribers, s)
+		s.log.tellPresence()
+	}
 	s.log.mu.Unlock()
 	s.end(ErrClosed)
 }

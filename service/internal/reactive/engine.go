@@ -100,8 +100,8 @@ func (e *Engine) Insert(s Source, at int) {
 	e.page = slices.Insert(e.page, at, c)
 	e.renumber()
 	e.names.add(c)
-	e.touch(c)
 	e.graphChanged()
+	c.shown = c.view() // who inserts it looks at it
 }
 
 // Move puts a cell at another place on the page. It makes nothing stale.
@@ -452,6 +452,20 @@ func (e *Engine) KernelGone() {
 	}
 }
 
+// Queue returns the cells that are queued, in the order in which they will start.
+func (e *Engine) Queue() []string {
+	set := map[*cell]struct{}{}
+	for _, c := range e.page {
+		if c.queued {
+			set[c] = struct{}{}
+		}
+	}
+	return ids(e.sorted(set))
+}
+
+// Has tells whether the engine knows the cell.
+func (e *Engine) Has(id string) bool { return e.cells[id] != nil }
+
 // Busy tells whether a cell runs or is queued.
 func (e *Engine) Busy() bool { return e.current != nil || e.queue > 0 }
 
@@ -574,6 +588,11 @@ func (c *cell) view() View {
 		return View{notebook.StatusError, c.err, none}
 	}
 	return View{notebook.StatusOK, nil, none}
+}
+
+// Defines returns the names that a cell defines, sorted.
+func (e *Engine) Defines(id string) []string {
+	return append([]string{}, e.cells[id].analysis.Defines...)
 }
 
 // References returns what a cell reads, without builtins that no cell defines.
