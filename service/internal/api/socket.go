@@ -1,0 +1,511 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+	"github.com/gorilla/websocket"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
+)
+
+// Close codes besides the protocol's own.
+const (
+	closeRevoked = 4401
+	closeTooSlow = 4408
+	closeDeleted = 4410
+)
+
+const (
+	maxFrame    = 8 << 20
+	maxCommands = 64 // of one client, waiting; in bytes they are limited to maxFrame
+)
+
+// timing is how long things may take on a socket.
+type timing struct {
+	ping    time.Duration // between our pings
+	silence time.Duration // after which a peer counts as gone
+	write   time.Duration // for one frame to leave, and more for a large one
+	linger  time.Duration // for the peer to answer our close
+	command time.Duration // for one command
+}
+
+func (t timing) orDefault() timing {
+	if t == (timing{}) {
+		return timing{25 * time.Second, 60 * time.Second, 10 * time.Second, 2 * time.Second, time.Minute}
+	}
+	return t
+}
+
+// slowest is the rate at which a large frame must at least leave, in bytes a
+// second.
+const slowest = 64 << 10
+
+// socketServer is what all sockets share.
+type socketServer struct {
+	timing  timing
+	running sync.WaitGroup
+	pool    sync.Pool // of write buffers, which a socket holds only while it writes
+
+	mu       sync.Mutex
+	draining bool
+	open     map[*socket]struct{}
+}
+
+// enter counts a socket that is about to open, unless the service is draining:
+// who waits for the last one to close must not see another one come.
+func (s *socketServer) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.draining {
+		s.running.Add(1)
+	}
+	return !s.draining
+}
+
+func (s *socketServer) drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.draining = true
+}
+
+// socket is one WebSocket connection. The handler's goroutine reads, one
+// writes, and a third handles commands once there are any.
+type socket struct {
+	*socketServer
+	api     *API
+	conn    *websocket.Conn
+	sub     *events.Subscriber
+	nb      string
+	session sessionID // zero if it came in by other means
+	stop    context.CancelCauseFunc
+
+	deadline sync.Mutex // guards the connection's read deadline, and:
+	leaving  bool       // the deadline is that of our goodbye
+
+	commands chan []byte // nil until the first
+	waiting  *semaphore.Weighted
+	handled  chan struct{} // closed when the last command was handled
+}
+
+// revoke ends the sockets of a session.
+func (s *socketServer) revoke(id sessionID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for one := range s.open {
+		if one.session == id {
+			one.stop(events.ErrRevoked)
+		}
+	}
+}
+
+// abort cuts every socket that is still open.
+func (s *socketServer) abort() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for one := range s.open {
+		_ = one.conn.Close()
+	}
+}
+
+// socket answers GET /api/ws/notebooks/{id}.
+func (a *API) socket(c *gin.Context) error {
+	if !a.door.allowed(c.Request) {
+		return newProblem(http.StatusForbidden, "this origin may not connect; ALLOWED_ORIGINS lists those that may")
+	}
+	nb, err := id(c)
+	if err != nil {
+		return err
+	}
+	var after uint64
+	if text, ok := c.GetQuery("after"); ok {
+		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
+			return badQuery("after", "must be "+aWholeNumber)
+		}
+	}
+	if !websocket.IsWebSocketUpgrade(c.Request) {
+		// Not before it is known that there is such a notebook.
+		if _, err := a.notebooks.Get(c.Request.Context(), nb); err != nil {
+			return err
+		}
+		return newProblem(http.StatusUpgradeRequired, "this address speaks WebSocket only").
+			with("Upgrade", "websocket").with("Connection", "Upgrade")
+	}
+	if !a.sockets.enter() {
+		return session.ErrDraining
+	}
+	defer a.sockets.running.Done()
+	// Before the upgrade, so that what goes wrong is still an HTTP answer.
+	sub, err := a.notebooks.Subscribe(c.Request.Context(), nb, c.Query("epoch"), after)
+	if err != nil {
+		return err
+	}
+	defer sub.Close()
+	var refused *Problem
+	upgrader := websocket.Upgrader{
+		ReadBufferSize: 1 << 10, WriteBufferSize: 4 << 10, WriteBufferPool: &a.sockets.pool,
+		CheckOrigin: func(*http.Request) bool { return true }, // the door did
+		Error: func(_ http.ResponseWriter, _ *http.Request, status int, reason error) {
+			refused = newProblem(status, reason.Error())
+		},
+	}
+	conn, err := upgrader.Upgrade(c.Writer, c.Request, nil)
+	if err != nil {
+		if refused != nil {
+			return refused
+		}
+		return nil // the connection is gone
+	}
+	defer conn.Close()
+	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
+		_ = tcp.SetNoDelay(true) // Go's default, which events rely on
+	}
+	ctx, stop := context.WithCancelCause(context.WithoutCancel(c.Request.Context()))
+	defer stop(nil)
+	s := &socket{socketServer: &a.sockets, api: a, conn: conn, sub: sub, nb: nb, stop: stop}
+	if id, ok := c.Get(keySession); ok {
+		s.session = id.(sessionID)
+	}
+	s.serve(ctx)
+	return nil
+}
+
+func (s *socket) serve(ctx context.Context) {
+	s.mu.Lock()
+	s.open[s] = struct{}{}
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		delete(s.open, s)
+		s.mu.Unlock()
+	}()
+
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		s.writeLoop(ctx)
+	}()
+	s.readLoop(ctx)
+	if s.commands != nil {
+		close(s.commands) // what has come is still done: its sender may have left at once
+		<-s.handled
+	}
+	s.sub.Close()
+	<-written
+}
+
+// writeLoop writes what the subscription has, and pings. When the subscription
+// ends it says why, and leaves the peer a moment to answer.
+func (s *socket) writeLoop(ctx context.Context) {
+	ping := time.Now().Add(s.timing.ping)
+	for {
+		wait, cancel := context.WithDeadline(ctx, ping)
+		frames, err := s.sub.Next(wait)
+		cancel()
+		if cause := context.Cause(ctx); cause != nil {
+			frames, err = nil, cause
+		}
+		for _, frame := range frames {
+			_ = s.conn.SetWriteDeadline(time.Now().Add(s.timing.write + time.Duration(len(frame)/slowest)*time.Second))
+			if s.conn.WriteMessage(websocket.TextMessage, frame) != nil {
+				_ = s.conn.Close() // the reader ends by it
+				return
+			}
+		}
+		if now := time.Now(); !now.Before(ping) {
+			ping = now.Add(s.timing.ping)
+			if s.conn.WriteControl(websocket.PingMessage, nil, now.Add(s.timing.write)) != nil {
+				_ = s.conn.Close()
+				return
+			}
+		}
+		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			s.sayGoodbye(err)
+			return
+		}
+	}
+}
+
+func (s *socket) sayGoodbye(reason error) {
+	code, ok := closeCode(reason)
+	if !ok {
+		_ = s.conn.Close()
+		return
+	}
+	message := websocket.FormatCloseMessage(code, reason.Error())
+	_ = s.conn.WriteControl(websocket.CloseMessage, message, time.Now().Add(s.timing.write))
+	// What the reader waits for now is the peer's close.
+	s.deadline.Lock()
+	defer s.deadline.Unlock()
+	s.leaving = true
+	_ = s.conn.SetReadDeadline(time.Now().Add(s.timing.linger))
+}
+
+// alive notes a sign of life.
+func (s *socket) alive() {
+	s.deadline.Lock()
+	defer s.deadline.Unlock()
+	if !s.leaving {
+		_ = s.conn.SetReadDeadline(time.Now().Add(s.timing.silence))
+	}
+}
+
+// closeCode returns the code that tells a client why its events end.
+func closeCode(reason error) (int, bool) {
+	switch {
+	case errors.Is(reason, events.ErrDraining):
+		return websocket.CloseGoingAway, true
+	case errors.Is(reason, events.ErrRevoked):
+		return closeRevoked, true
+	case errors.Is(reason, events.ErrTooSlow):
+		return closeTooSlow, true
+	case errors.Is(reason, events.ErrDeleted):
+		return closeDeleted, true
+	case errors.Is(reason, events.ErrClosed), errors.Is(reason, context.Canceled):
+		return 0, false // the peer left first
+	}
+	return websocket.CloseInternalServerErr, true
+}
+
+// readLoop reads frames until the connection ends. Every sign of life counts,
+// also a part of a large frame.
+func (s *socket) readLoop(ctx context.Context) {
+	s.conn.SetReadLimit(maxFrame)
+	s.conn.SetPongHandler(func(string) error {
+		s.alive()
+		return nil
+	})
+	answer := s.conn.PingHandler()
+	s.conn.SetPingHandler(func(data string) error {
+		s.alive()
+		return answer(data)
+	})
+	for {
+		// Anew for each frame, as commands may have kept us from reading.
+		s.alive()
+		kind, reader, err := s.conn.NextReader()
+		if err != nil {
+			s.giveUp(err)
+			return
+		}
+		if kind != websocket.TextMessage {
+			s.refuse(websocket.CloseUnsupportedData, "only text frames are understood")
+			return
+		}
+		frame, err := io.ReadAll(readerFunc(func(p []byte) (int, error) {
+			n, err := reader.Read(p)
+			if n > 0 {
+				s.alive()
+			}
+			return n, err
+		}))
+		if err != nil {
+			s.giveUp(err)
+			return
+		}
+		if !utf8.Valid(frame) {
+			s.refuse(websocket.CloseInvalidFramePayloadData, "a text frame must be UTF-8")
+			return
+		}
+		s.queue(ctx, frame)
+	}
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// refuse closes the connection for what the peer sent.
+func (s *socket) refuse(code int, reason string) {
+	_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(s.timing.write))
+	s.discard()
+}
+
+// giveUp ends reading after an error; for a frame that is too large gorilla
+// has sent the close already.
+func (s *socket) giveUp(err error) {
+	if errors.Is(err, websocket.ErrReadLimit) {
+		s.discard()
+	}
+}
+
+// discard reads on for a moment: a connection that is closed with unread data
+// is reset, and the peer would never see why.
+func (s *socket) discard() {
+	s.deadline.Lock()
+	s.leaving = true
+	_ = s.conn.SetReadDeadline(time.Now().Add(s.timing.linger))
+	s.deadline.Unlock()
+	_, _ = io.Copy(io.Discard, io.LimitReader(s.conn.NetConn(), 8*maxFrame))
+}
+
+// queue hands a command to the goroutine that handles them, in order. A client
+// that sends faster than that waits: its connection is not read meanwhile.
+func (s *socket) queue(ctx context.Context, frame []byte) {
+	if s.commands == nil {
+		s.commands, s.handled = make(chan []byte, maxCommands), make(chan struct{})
+		s.waiting = semaphore.NewWeighted(maxFrame)
+		go s.handleCommands(ctx)
+	}
+	// The goroutine goes on until the channel is closed, so this ends.
+	if s.waiting.Acquire(context.WithoutCancel(ctx), int64(len(frame))) == nil {
+		s.commands <- frame
+	}
+}
+
+func (s *socket) handleCommands(ctx context.Context) {
+	defer close(s.handled)
+	ctx = context.WithoutCancel(ctx) // a command that came is done, whoever left
+	for frame := range s.commands {
+		s.sub.Send(s.api.answer(ctx, s.timing.command, s.nb, frame))
+		s.waiting.Release(int64(len(frame)))
+	}
+}
+
+// reply answers a command.
+type reply struct {
+	Type      string          `json:"type"`
+	RequestID json.RawMessage `json:"request_id"`
+	OK        bool            `json:"ok"`
+	Result    any             `json:"result,omitempty"`
+	Problem   *Problem        `json:"problem,omitempty"`
+}
+
+// answer handles one command and returns the reply, whatever happens.
+func (a *API) answer(ctx context.Context, timeout time.Duration, nb string, frame []byte) (encoded []byte) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	r := reply{Type: "reply"}
+	var err error
+	func() {
+		defer func() {
+			if fault := recover(); fault != nil {
+				a.log.Error("command panicked", "notebook", nb, "panic", fault, "stack", string(debug.Stack()))
+				err = fmt.Errorf("panic: %v", fault)
+			}
+		}()
+		var o *object
+		if o, err = parseObject(frame); err != nil {
+			return
+		}
+		r.RequestID = o.fields["request_id"]
+		delete(o.fields, "request_id")
+		r.Result, err = a.command(ctx, nb, o)
+	}()
+	r.OK = err == nil
+	if err != nil {
+		r.Result, r.Problem = nil, problemOf(err)
+		if r.Problem.Status == http.StatusInternalServerError {
+			a.log.Log(ctx, slog.LevelError, "command failed", "notebook", nb, "error", err)
+		}
+	}
+	encoded, err = json.Marshal(r)
+	if err != nil {
+		a.log.Error("encode reply", "notebook", nb, "error", err)
+		r.OK, r.Result, r.Problem = false, nil, problemOf(err)
+		encoded, _ = json.Marshal(r) // strings and numbers only
+	}
+	return encoded
+}
+
+// changedCell is a cell as events show it: without outputs, which have events
+// of their own.
+type changedCell struct {
+	*notebook.Cell
+	Outputs *struct{} `json:"outputs,omitempty"` // hides the cell's
+}
+
+type cellResult struct {
+	Cell    changedCell `json:"cell"`
+	Version int64       `json:"version"`
+}
+
+type versionResult struct {
+	Version int64 `json:"version"`
+}
+
+// command decodes a command and does it, by the calls that the HTTP routes
+// make.
+func (a *API) command(ctx context.Context, nb string, o *object) (any, error) {
+	typ := o.text("type")
+	if typ == nil {
+		if len(o.faults) == 0 {
+			o.fault("type", "is required")
+		}
+		o.fields = nil // without a type nobody knows which fields there may be
+		return nil, o.finish()
+	}
+	switch *typ {
+	case "run":
+		request := o.runRequest()
+		if err := o.finish(); err != nil {
+			return nil, err
+		}
+		return startRun(ctx, a.notebooks, nb, request)
+	case "interrupt":
+		if err := o.finish(); err != nil {
+			return nil, err
+		}
+		return struct{}{}, a.notebooks.Interrupt(ctx, nb)
+	case "restart":
+		run := o.flag("run")
+		if err := o.finish(); err != nil {
+			return nil, err
+		}
+		return struct{}{}, a.notebooks.Restart(ctx, nb, run != nil && *run)
+	case "cell.create":
+		match := o.version()
+		n, refused := o.newCell()
+		n.At = o.place()
+		if err := errors.Join(o.finish(), refused); err != nil {
+			return nil, err
+		}
+		cell, version, err := a.notebooks.CreateCell(ctx, nb, match, n)
+		return cellResult{changedCell{Cell: cell}, version}, err
+	case "cell.update", "cell.move":
+		match, id := o.version(), o.text("cell_id")
+		var patch session.CellPatch
+		var refused error
+		given := map[string]bool{"cell_id": id != nil}
+		if *typ == "cell.update" {
+			patch, refused = o.cellPatch()
+		} else {
+			patch.At = o.place()
+			given["after"] = patch.At.Given
+		}
+		if err := o.finish(); err != nil {
+			return nil, err
+		}
+		if err := errors.Join(refused, missing(given)); err != nil {
+			return nil, err
+		}
+		cell, version, err := a.notebooks.UpdateCell(ctx, nb, *id, match, patch)
+		return cellResult{changedCell{Cell: cell}, version}, err
+	case "cell.delete":
+		match, id := o.version(), o.text("cell_id")
+		if err := o.finish(); err != nil {
+			return nil, err
+		}
+		if err := missing(map[string]bool{"cell_id": id != nil}); err != nil {
+			return nil, err
+		}
+		version, err := a.notebooks.DeleteCell(ctx, nb, *id, match)
+		return versionResult{version}, err
+	}
+	return nil, badQuery("type", fmt.Sprintf("%q is not known: run, interrupt, restart, cell.create, cell.update, cell.move, cell.delete are", *typ))
+}
