@@ -25,9 +25,10 @@ type Engine struct {
 	waits   map[*cell]int
 	current *cell
 
-	touched []*cell
-	remove  []string
-	clear   []string
+	touched  []*cell
+	searches uint64 // how many graph searches there have been
+	remove   []string
+	clear    []string
 }
 
 // New returns the engine of an empty notebook.

@@ -60,6 +60,15 @@ type cell struct {
 
 	shown View // what was last reported
 	dirty bool // may differ from shown
+
+	visit visit // of the graph search under way
+}
+
+// visit is what a search notes of a cell; it counts for one search only.
+type visit struct {
+	search     uint64 // the search that it belongs to
+	index, low int
+	onStack    bool
 }
 
 type outcome uint8
@@ -201,64 +210,64 @@ func (x *nameIndex) below(seeds ...*cell) map[*cell]struct{} {
 // component after those it depends on. (R. Tarjan, Depth-first search and
 // linear graph algorithms, SIAM J. Comput. 1 (1972); iterative, as a chain of
 // cells can be longer than a stack is deep.)
-func (x *nameIndex) components(cells []*cell) [][]*cell {
+func (e *Engine) components(cells []*cell) [][]*cell {
 	type frame struct {
 		c    *cell
-		next []*cell // parents still to visit
+		rest int // of the parents still to visit, where their part of pending begins
 	}
+	e.searches++
 	var (
 		found   [][]*cell
-		index   = make(map[*cell]int, len(cells))
-		low     = make(map[*cell]int, len(cells))
-		onStack = make(map[*cell]bool, len(cells))
+		members = make([]*cell, 0, len(cells)) // what found is cut from
 		stack   []*cell
 		calls   []frame
+		pending []*cell
+		count   int
 	)
 	enter := func(c *cell) {
-		index[c] = len(index) + 1
-		low[c] = index[c]
+		count++
+		c.visit = visit{e.searches, count, count, true}
 		stack = append(stack, c)
-		onStack[c] = true
-		var next []*cell
-		x.parents(c, func(p *cell, _ string) { next = append(next, p) })
-		calls = append(calls, frame{c, next})
+		calls = append(calls, frame{c, len(pending)})
+		e.names.parents(c, func(p *cell, _ string) { pending = append(pending, p) })
 	}
 	for _, root := range cells {
-		if index[root] != 0 {
+		if root.visit.search == e.searches {
 			continue
 		}
 		enter(root)
 		for len(calls) > 0 {
-			top := &calls[len(calls)-1]
-			if len(top.next) > 0 {
-				p := top.next[len(top.next)-1]
-				top.next = top.next[:len(top.next)-1]
-				if index[p] == 0 {
+			top := calls[len(calls)-1]
+			c := top.c
+			if last := len(pending) - 1; last >= top.rest {
+				p := pending[last]
+				pending = pending[:last]
+				if p.visit.search != e.searches {
 					enter(p)
-				} else if onStack[p] {
-					low[top.c] = min(low[top.c], index[p])
+				} else if p.visit.onStack {
+					c.visit.low = min(c.visit.low, p.visit.index)
 				}
 				continue
 			}
-			c := top.c
 			calls = calls[:len(calls)-1]
 			if len(calls) > 0 {
 				above := calls[len(calls)-1].c
-				low[above] = min(low[above], low[c])
+				above.visit.low = min(above.visit.low, c.visit.low)
 			}
-			if low[c] != index[c] {
+			if c.visit.low != c.visit.index {
 				continue
 			}
 			at := len(stack) - 1
 			for stack[at] != c {
 				at--
 			}
-			component := slices.Clone(stack[at:])
-			stack = stack[:at]
-			for _, member := range component {
-				onStack[member] = false
+			first := len(members)
+			for _, member := range stack[at:] {
+				member.visit.onStack = false
+				members = append(members, member)
 			}
-			found = append(found, component)
+			stack = stack[:at]
+			found = append(found, members[first:len(members):len(members)])
 		}
 	}
 	return found
@@ -268,7 +277,7 @@ func (x *nameIndex) components(cells []*cell) [][]*cell {
 // to what is below them. Walking edges upwards makes the components come out
 // with parents first, so one pass is enough.
 func (e *Engine) survey() {
-	for _, component := range e.names.components(e.page) {
+	for _, component := range e.components(e.page) {
 		for _, c := range component {
 			graphError := e.graphErrorOf(c, component)
 			if !sameError(graphError, c.graphError) {
@@ -309,7 +318,9 @@ func (e *Engine) inherit(c *cell) {
 			}
 		})
 	}
-	blockers, disablers = inPageOrder(blockers), inPageOrder(disablers)
+	if len(blockers)+len(disablers) > 0 {
+		blockers, disablers = inPageOrder(blockers), inPageOrder(disablers)
+	}
 	if !slices.Equal(blockers, c.blockers) || !slices.Equal(disablers, c.disablers) {
 		c.blockers, c.disablers = blockers, disablers
 		e.touch(c)

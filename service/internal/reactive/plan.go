@@ -144,38 +144,41 @@ func (p *planner) addConflicting() {
 // not in the kernel any more, and what stands between such a cell and a
 // planned one.
 func (p *planner) addNeeded() {
-	type state uint8
-	const (
-		entered state = iota + 1
-		left
-	)
-	states := map[*cell]state{}
-	var visit func(c *cell)
+	e := p.e
+	if !p.mayNeed() {
+		return
+	}
 	type frame struct {
 		c       *cell
 		parents []*cell
 	}
-	visit = func(root *cell) {
-		stack := []frame{{root, p.parents(root)}}
-		states[root] = entered
+	e.searches++
+	var stack []frame
+	enter := func(c *cell) {
+		c.visit.search = e.searches
+		stack = append(stack, frame{c, p.parents(c)})
+	}
+	for i := 0; i < len(p.order); i++ {
+		if p.order[i].visit.search == e.searches {
+			continue
+		}
+		enter(p.order[i])
 		for len(stack) > 0 {
 			top := &stack[len(stack)-1]
 			if n := len(top.parents); n > 0 {
 				parent := top.parents[n-1]
 				top.parents = top.parents[:n-1]
-				if states[parent] == 0 {
-					states[parent] = entered
-					stack = append(stack, frame{parent, p.parents(parent)})
+				if parent.visit.search != e.searches {
+					enter(parent)
 				}
 				continue
 			}
 			c := top.c
 			stack = stack[:len(stack)-1]
-			states[c] = left
 			if _, planned := p.reasons[c]; planned || c.running {
 				continue
 			}
-			needed := c.outcome == never || !c.live || c.inputStale || c.outdated()
+			needed := c.needy()
 			for _, parent := range p.parents(c) {
 				if _, planned := p.reasons[parent]; planned {
 					needed = true
@@ -186,11 +189,27 @@ func (p *planner) addNeeded() {
 			}
 		}
 	}
-	for i := 0; i < len(p.order); i++ {
-		if states[p.order[i]] == 0 {
-			visit(p.order[i])
+}
+
+// needy tells whether c has to run before what depends on it can.
+func (c *cell) needy() bool {
+	return c.outcome == never || !c.live || c.inputStale || c.outdated()
+}
+
+// mayNeed tells whether looking upwards could add anything: in auto mode, what
+// stands between two planned cells is added from above.
+func (p *planner) mayNeed() bool {
+	if p.e.mode == notebook.Lazy && len(p.order) > 1 {
+		return true
+	}
+	for _, c := range p.e.page {
+		if c.runs && c.needy() && !c.running {
+			if _, planned := p.reasons[c]; !planned {
+				return true
+			}
 		}
 	}
+	return false
 }
 
 func (p *planner) parents(c *cell) []*cell {
