@@ -297,7 +297,11 @@ const (
 func (f *failures) pause(client string, now time.Time) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.seen[client].Sub(now) - (failuresAtOnce-1)*failureEvery
+	until, ok := f.seen[client]
+	if !ok {
+		return 0
+	}
+	return until.Add(-(failuresAtOnce - 1) * failureEvery).Sub(now)
 }
 
 func (f *failures) add(client string, now time.Time) {

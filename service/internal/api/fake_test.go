@@ -393,6 +393,9 @@ func (s *served) do(method, path, body string, headers ...string) answer {
 	res, err := client.Do(req)
 	require.NoError(s.t, err)
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusSwitchingProtocols {
+		return answer{res, ""} // its body is the connection
+	}
 	raw, err := io.ReadAll(res.Body)
 	require.NoError(s.t, err)
 	return answer{res, string(raw)}
