@@ -1,0 +1,260 @@
+import { useEffect, useRef, useState } from "react";
+import type { CellKind } from "../api/types.ts";
+import { useTheme } from "../app/theme.tsx";
+import type { CellModels } from "./models.ts";
+import type * as Monaco from "./monaco.ts";
+
+type Editing = typeof Monaco;
+type Editor = Monaco.monaco.editor.IStandaloneCodeEditor;
+
+/** What the keys in an editor ask of the page around it. */
+export interface EditorCommands {
+  run: () => void;
+  runAndAdvance: () => void;
+  runAndInsert: () => void;
+  /** Leaves the editor for the cell around it. */
+  leave: () => void;
+  /** The cursor goes on into the cell above or below. */
+  cross: (direction: -1 | 1) => void;
+  move: (direction: -1 | 1) => void;
+}
+
+/** Lets the page put the cursor into an editor that may not exist yet. */
+export interface FocusRequest {
+  at: "start" | "end" | "keep" | { line: number };
+  /** Differs from one request to the next. */
+  token: number;
+}
+
+interface Props {
+  cell: string;
+  kind: CellKind;
+  /** What is shown until the editor is there. */
+  text: string;
+  label: string;
+  models: CellModels;
+  commands: EditorCommands;
+  focus: FocusRequest | null;
+  /** The line to underline and the reason. */
+  fault: { line: number; message: string } | null;
+}
+
+const placeholders: Record<CellKind, string> = {
+  python: "Python",
+  markdown: "Markdown",
+  sql: "SQL",
+};
+
+const lineHeight = 21;
+const padding = 10;
+
+/**
+ * A cell's editor. It is as tall as its text, so that only the page scrolls.
+ * Far from the screen it is plain text of the same size, as hundreds of
+ * editors are more than a browser can carry.
+ */
+export function CodeEditor({ cell, kind, text, label, models, commands, focus, fault }: Props) {
+  const host = useRef<HTMLDivElement>(null);
+  const editorRef = useRef<Editor | null>(null);
+  const commandsRef = useRef(commands);
+  const [editing, setEditing] = useState<Editing | null>(null);
+  const [near, setNear] = useState(false);
+  const [focused, setFocused] = useState(false);
+  const { theme } = useTheme();
+
+  useEffect(() => {
+    commandsRef.current = commands;
+  });
+
+  useEffect(() => {
+    const element = host.current;
+    if (!element) return;
+    const observer = new IntersectionObserver(
+      ([entry]) => {
+        if (entry) setNear(entry.isIntersecting);
+      },
+      { rootMargin: "800px 0px" },
+    );
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+    };
+  }, []);
+
+  const wanted = near || focused || focus !== null;
+
+  useEffect(() => {
+    if (!wanted || editing) return;
+    let stale = false;
+    void import("./monaco.ts").then((loaded) => {
+      if (!stale) setEditing(loaded);
+    });
+    return () => {
+      stale = true;
+    };
+  }, [wanted, editing]);
+
+  useEffect(() => {
+    editing?.monaco.editor.setTheme(editing.themeName(theme));
+  }, [editing, theme]);
+
+  useEffect(() => {
+    const element = host.current;
+    if (!wanted || !editing || !element) return;
+    const editor = editing.monaco.editor.create(element, {
+      ...options,
+      model: models.get(editing, cell),
+      overflowWidgetsDomNode: overflowHost(),
+    });
+    editorRef.current = editor;
+    wire(editing, editor, commandsRef);
+    const fit = () => {
+      element.style.height = `${editor.getContentHeight()}px`;
+      editor.layout();
+    };
+    editor.onDidContentSizeChange(fit);
+    editor.onDidFocusEditorText(() => {
+      setFocused(true);
+    });
+    editor.onDidBlurEditorText(() => {
+      setFocused(false);
+    });
+    fit();
+    return () => {
+      editorRef.current = null;
+      editor.dispose();
+      element.style.height = "";
+    };
+  }, [wanted, editing, models, cell]);
+
+  useEffect(() => {
+    const editor = editorRef.current;
+    const model = editor?.getModel();
+    if (!editing || !editor || !model) return;
+    editing.monaco.editor.setModelLanguage(model, editing.languageOf(kind));
+    editor.updateOptions({
+      ariaLabel: label,
+      placeholder: placeholders[kind],
+      wordWrap: kind === "markdown" ? "on" : "off",
+      lineNumbers: kind === "markdown" ? "off" : "on",
+    });
+  }, [editing, wanted, kind, label]);
+
+  useEffect(() => {
+    const editor = editorRef.current;
+    const model = editor?.getModel();
+    if (!focus || !editor || !model) return;
+    if (focus.at === "start") editor.setPosition({ lineNumber: 1, column: 1 });
+    else if (focus.at === "end") editor.setPosition(model.getFullModelRange().getEndPosition());
+    else if (focus.at !== "keep") {
+      const lineNumber = Math.min(focus.at.line, model.getLineCount());
+      editor.setPosition({ lineNumber, column: model.getLineFirstNonWhitespaceColumn(lineNumber) || 1 });
+    }
+    editor.focus();
+  }, [focus, editing, wanted]);
+
+  useEffect(() => {
+    const model = editorRef.current?.getModel();
+    if (!editing || !model) return;
+    const line = fault ? Math.min(fault.line, model.getLineCount()) : 0;
+    editing.monaco.editor.setModelMarkers(
+      model,
+      "analysis",
+      fault === null
+        ? []
+        : [
+            {
+              severity: editing.monaco.MarkerSeverity.Error,
+              message: fault.message,
+              startLineNumber: line,
+              endLineNumber: line,
+              startColumn: model.getLineFirstNonWhitespaceColumn(line) || 1,
+              endColumn: model.getLineMaxColumn(line),
+            },
+          ],
+    );
+  }, [editing, fault, wanted]);
+
+  return (
+    <div ref={host} className="code-editor" data-kind={kind}>
+      {!(wanted && editing) && <pre className="code-still">{text === "" ? "\u00a0" : text}</pre>}
+    </div>
+  );
+}
+
+const options = {
+  automaticLayout: true,
+  fontFamily: "var(--mono)",
+  fontSize: 13.5,
+  lineHeight,
+  padding: { top: padding, bottom: padding },
+  minimap: { enabled: false },
+  scrollBeyondLastLine: false,
+  scrollBeyondLastColumn: 2,
+  overviewRulerLanes: 0,
+  overviewRulerBorder: false,
+  hideCursorInOverviewRuler: true,
+  renderLineHighlight: "none",
+  lineNumbersMinChars: 3,
+  lineDecorationsWidth: 14,
+  glyphMargin: false,
+  folding: true,
+  showFoldingControls: "mouseover",
+  foldingStrategy: "indentation",
+  guides: { indentation: false },
+  scrollbar: { vertical: "hidden", horizontal: "auto", horizontalScrollbarSize: 8, alwaysConsumeMouseWheel: false },
+  fixedOverflowWidgets: true,
+  wordBasedSuggestions: "currentDocument",
+  quickSuggestions: { other: true, comments: false, strings: false },
+  contextmenu: false,
+  unicodeHighlight: { ambiguousCharacters: false },
+  stickyScroll: { enabled: false },
+  bracketPairColorization: { enabled: false },
+  occurrencesHighlight: "singleFile",
+  smoothScrolling: false,
+  tabFocusMode: false,
+} as const;
+
+const overflowId = "editor-overflow";
+
+/** One element at the page's end holds the editors' menus, which no cell may clip. */
+function overflowHost(): HTMLElement {
+  const known = document.getElementById(overflowId);
+  if (known) return known;
+  const element = document.createElement("div");
+  element.id = overflowId;
+  element.className = "monaco-editor";
+  document.body.append(element);
+  return element;
+}
+
+function wire(editing: Editing, editor: Editor, commands: { readonly current: EditorCommands }): void {
+  const { KeyCode, KeyMod } = editing.monaco;
+  const top = editor.createContextKey<boolean>("cursorAtCellTop", false);
+  const bottom = editor.createContextKey<boolean>("cursorAtCellBottom", false);
+  const place = () => {
+    const lines = editor.getModel()?.getLineCount() ?? 1;
+    const at = editor.getSelection();
+    top.set(at?.isEmpty() === true && at.positionLineNumber === 1);
+    bottom.set(at?.isEmpty() === true && at.positionLineNumber === lines);
+  };
+  place();
+  editor.onDidChangeCursorPosition(place);
+  editor.onDidChangeModelContent(place);
+
+  const free = "editorTextFocus && !suggestWidgetVisible";
+  const alone = `${free} && !findWidgetVisible && !editorHasSelection && !editorHasMultipleSelections && !inSnippetMode`;
+  const actions: [id: string, label: string, key: number, when: string, run: () => void][] = [
+    ["run", "Run this cell", KeyMod.CtrlCmd | KeyCode.Enter, "editorTextFocus", () => { commands.current.run(); }],
+    ["advance", "Run this cell and go to the next", KeyMod.Shift | KeyCode.Enter, "editorTextFocus", () => { commands.current.runAndAdvance(); }],
+    ["insert", "Run this cell and add one below", KeyMod.Alt | KeyCode.Enter, "editorTextFocus", () => { commands.current.runAndInsert(); }],
+    ["leave", "Leave the editor", KeyCode.Escape, alone, () => { commands.current.leave(); }],
+    ["above", "Go to the cell above", KeyCode.UpArrow, `${free} && cursorAtCellTop`, () => { commands.current.cross(-1); }],
+    ["below", "Go to the cell below", KeyCode.DownArrow, `${free} && cursorAtCellBottom`, () => { commands.current.cross(1); }],
+    ["up", "Move this cell up", KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.UpArrow, "editorTextFocus", () => { commands.current.move(-1); }],
+    ["down", "Move this cell down", KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.DownArrow, "editorTextFocus", () => { commands.current.move(1); }],
+  ];
+  for (const [id, label, key, precondition, run] of actions) {
+    editor.addAction({ id: `cell.${id}`, label, keybindings: [key], precondition, run });
+  }
+}

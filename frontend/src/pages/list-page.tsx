@@ -1,0 +1,367 @@
+import { type SyntheticEvent, useCallback, useEffect, useRef, useState } from "react";
+import { Link, useNavigate, useSearchParams } from "react-router";
+import { describe } from "../api/error.ts";
+import type { KernelStatus, NewNotebook, NotebookSummary } from "../api/types.ts";
+import { useSession } from "../app/session.tsx";
+import { useToasts } from "../app/toasts.tsx";
+import { count, formatAgo } from "../lib/format.ts";
+import { usePageTitle } from "../lib/page-title.ts";
+import { useNow } from "../lib/use-now.ts";
+import { ConfirmDialog } from "../ui/dialog.tsx";
+import { Icon, Mark } from "../ui/icon.tsx";
+import { Menu } from "../ui/menu.tsx";
+import { ThemeMenu } from "../ui/theme-menu.tsx";
+import { firstSample } from "./samples.ts";
+
+const pageSize = 50;
+const refreshEvery = 15_000;
+const searchDelay = 200;
+
+interface Listing {
+  query: string;
+  notebooks: NotebookSummary[];
+  cursor: string | null;
+}
+
+export function ListPage() {
+  usePageTitle("");
+  const { client, generation, signedIn } = useSession();
+  const toasts = useToasts();
+  const navigate = useNavigate();
+  const [params, setParams] = useSearchParams();
+  const query = params.get("q") ?? "";
+  const [listing, setListing] = useState<Listing | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [creating, setCreating] = useState(false);
+  const [renaming, setRenaming] = useState<string | null>(null);
+  const [deleting, setDeleting] = useState<NotebookSummary | null>(null);
+  const now = useNow(30_000);
+  const shown = useRef(0);
+
+  const load = useCallback(
+    async (signal?: AbortSignal) => {
+      try {
+        // What was paged in stays, up to what one answer may hold.
+        const limit = Math.min(500, Math.max(pageSize, shown.current));
+        const page = await client.listNotebooks({ q: query, limit }, signal);
+        shown.current = page.notebooks.length;
+        setListing({ query, notebooks: page.notebooks, cursor: page.next_cursor });
+        setProblem(null);
+      } catch (error) {
+        if (!signal?.aborted) setProblem(describe(error));
+      }
+    },
+    [client, query],
+  );
+
+  useEffect(() => {
+    if (!signedIn) return;
+    const abort = new AbortController();
+    const first = setTimeout(() => void load(abort.signal), shown.current === 0 ? 0 : searchDelay);
+    const refresh = () => {
+      if (!document.hidden) void load(abort.signal);
+    };
+    const timer = setInterval(refresh, refreshEvery);
+    document.addEventListener("visibilitychange", refresh);
+    window.addEventListener("online", refresh);
+    return () => {
+      abort.abort();
+      clearTimeout(first);
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", refresh);
+      window.removeEventListener("online", refresh);
+    };
+  }, [load, generation, signedIn]);
+
+  const more = async (cursor: string) => {
+    try {
+      const page = await client.listNotebooks({ q: query, limit: pageSize, cursor });
+      setListing((old) => {
+        if (old?.query !== query) return old;
+        const known = new Set(old.notebooks.map((notebook) => notebook.id));
+        const added = page.notebooks.filter((notebook) => !known.has(notebook.id));
+        const notebooks = [...old.notebooks, ...added];
+        shown.current = notebooks.length;
+        return { query, notebooks, cursor: page.next_cursor };
+      });
+    } catch (error) {
+      toasts.fail("Can't show more notebooks", error);
+    }
+  };
+
+  const create = async (notebook: NewNotebook) => {
+    setCreating(true);
+    try {
+      const created = await client.createNotebook(notebook);
+      await navigate(`/notebooks/${created.id}`);
+    } catch (error) {
+      setCreating(false);
+      toasts.fail("Can't create a notebook", error);
+    }
+  };
+
+  const createBlank = () =>
+    void create({ name: "Untitled notebook", cells: [{ kind: "python", source: "" }] });
+
+  const rename = async (notebook: NotebookSummary, name: string) => {
+    setRenaming(null);
+    if (name === notebook.name || name === "") return;
+    try {
+      await client.updateNotebook(notebook.id, { name });
+      await load();
+    } catch (error) {
+      toasts.fail(`Can't rename “${notebook.name}”`, error);
+    }
+  };
+
+  const remove = async (notebook: NotebookSummary) => {
+    setDeleting(null);
+    try {
+      await client.deleteNotebook(notebook.id);
+      toasts.show({ tone: "info", text: `Deleted “${notebook.name}”.` });
+    } catch (error) {
+      toasts.fail(`Can't delete “${notebook.name}”`, error);
+    }
+    await load();
+  };
+
+  const empty = listing?.notebooks.length === 0 && listing.query === "" && query === "";
+
+  return (
+    <div className="list-page">
+      <header className="list-header">
+        <Mark />
+        <span className="product">Reactive Notebook</span>
+        <span className="spacer" />
+        <ThemeMenu />
+      </header>
+      <main className="list-main">
+        <div className="list-title">
+          <h1>Notebooks</h1>
+          {!empty && (
+            <button type="button" className="button primary" disabled={creating} onClick={createBlank}>
+              <Icon name="plus" /> New notebook
+            </button>
+          )}
+        </div>
+        {!empty && (
+          <label className="search">
+            <Icon name="search" />
+            <span className="visually-hidden">Search notebooks</span>
+            <input
+              type="search"
+              placeholder="Search by name"
+              value={query}
+              onChange={(event) => {
+                const q = event.target.value;
+                setParams(q === "" ? {} : { q }, { replace: true });
+              }}
+            />
+          </label>
+        )}
+        {problem !== null && (
+          <p className="banner" data-tone="error" role="alert">
+            <span>{problem}</span>
+            <button type="button" className="link-button" onClick={() => void load()}>
+              Try again
+            </button>
+          </p>
+        )}
+        {listing === null && problem === null && (
+          <p className="list-hint" role="status">
+            Loading…
+          </p>
+        )}
+        {empty && (
+          <Welcome creating={creating} onBlank={createBlank} onSample={() => void create(firstSample)} />
+        )}
+        {listing !== null && !empty && (
+          <>
+            <p className="visually-hidden" role="status">
+              {count(listing.notebooks.length, "notebook")}
+              {listing.query === "" ? "" : ` for “${listing.query}”`}
+            </p>
+            {listing.notebooks.length === 0 ? (
+              <p className="list-hint">No notebook has “{listing.query}” in its name.</p>
+            ) : (
+              <ul className="notebook-list" aria-label="Notebooks" aria-busy={listing.query !== query}>
+                {listing.notebooks.map((notebook) => (
+                  <li key={notebook.id} className="notebook-row" data-notebook-id={notebook.id}>
+                    {renaming === notebook.id ? (
+                      <RenameField
+                        name={notebook.name}
+                        onDone={(name) => void rename(notebook, name)}
+                        onCancel={() => {
+                          setRenaming(null);
+                        }}
+                      />
+                    ) : (
+                      <Link to={`/notebooks/${notebook.id}`} className="notebook-name">
+                        {notebook.name}
+                      </Link>
+                    )}
+                    <span className="notebook-meta">
+                      <span>{count(notebook.cell_count, "cell")}</span>
+                      <time dateTime={notebook.updated_at} title={new Date(notebook.updated_at).toLocaleString()}>
+                        changed {formatAgo(notebook.updated_at, now)}
+                      </time>
+                      <KernelBadge status={notebook.kernel.status} />
+                    </span>
+                    <Menu
+                      label={`Actions for ${notebook.name}`}
+                      items={[
+                        {
+                          label: "Rename",
+                          icon: "pencil",
+                          onSelect: () => {
+                            setRenaming(notebook.id);
+                          },
+                        },
+                        {
+                          label: "Delete…",
+                          icon: "trash",
+                          danger: true,
+                          onSelect: () => {
+                            setDeleting(notebook);
+                          },
+                        },
+                      ]}
+                    />
+                  </li>
+                ))}
+              </ul>
+            )}
+            {listing.cursor !== null && (
+              <button type="button" className="button more-button" onClick={() => void more(listing.cursor ?? "")}>
+                Show more
+              </button>
+            )}
+          </>
+        )}
+      </main>
+      {deleting && (
+        <ConfirmDialog
+          title={`Delete “${deleting.name}”?`}
+          confirm="Delete notebook"
+          onConfirm={() => void remove(deleting)}
+          onCancel={() => {
+            setDeleting(null);
+          }}
+        >
+          <p>
+            Its {count(deleting.cell_count, "cell")} and all outputs are gone for good, also for others who have
+            it open.
+          </p>
+        </ConfirmDialog>
+      )}
+    </div>
+  );
+}
+
+const kernelWords: Record<KernelStatus, string> = {
+  none: "not running",
+  starting: "starting",
+  idle: "ready",
+  busy: "running",
+  dead: "stopped unexpectedly",
+};
+
+function KernelBadge({ status }: { status: KernelStatus }) {
+  return (
+    <span className="kernel-badge" data-kernel={status}>
+      {kernelWords[status]}
+    </span>
+  );
+}
+
+interface RenameProps {
+  name: string;
+  onDone: (name: string) => void;
+  onCancel: () => void;
+}
+
+function RenameField({ name, onDone, onCancel }: RenameProps) {
+  const [value, setValue] = useState(name);
+  const field = useRef<HTMLInputElement>(null);
+  const done = useRef(false);
+
+  useEffect(() => {
+    field.current?.select();
+  }, []);
+
+  const finish = (keep: boolean) => {
+    if (done.current) return;
+    done.current = true;
+    if (keep) onDone(value.trim());
+    else onCancel();
+  };
+
+  return (
+    <form
+      className="rename"
+      onSubmit={(event: SyntheticEvent) => {
+        event.preventDefault();
+        finish(true);
+      }}
+    >
+      <input
+        ref={field}
+        aria-label="Name of the notebook"
+        value={value}
+        onChange={(event) => {
+          setValue(event.target.value);
+        }}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") finish(false);
+        }}
+        onBlur={() => {
+          finish(true);
+        }}
+      />
+    </form>
+  );
+}
+
+interface WelcomeProps {
+  creating: boolean;
+  onBlank: () => void;
+  onSample: () => void;
+}
+
+function Welcome({ creating, onBlank, onSample }: WelcomeProps) {
+  return (
+    <section className="welcome" data-testid="welcome" aria-label="No notebooks yet">
+      <svg className="welcome-art" viewBox="0 0 360 120" aria-hidden="true" focusable="false">
+        <path className="edge" d="M92 38C130 38 128 82 166 82M92 38h74M256 38h20M256 82c24 0 10-44 20-44" />
+        <g className="node">
+          <rect x="8" y="22" width="84" height="32" rx="6" />
+          <rect x="166" y="22" width="90" height="32" rx="6" />
+          <rect x="166" y="66" width="90" height="32" rx="6" />
+          <rect x="276" y="22" width="76" height="32" rx="6" />
+        </g>
+        <g className="rails">
+          <path d="M8 28v20M166 28v20M166 72v20M276 28v20" />
+        </g>
+        <g className="words">
+          <text x="20" y="42">rate = 7</text>
+          <text x="178" y="42">table</text>
+          <text x="178" y="86">total</text>
+          <text x="288" y="42">plot</text>
+        </g>
+      </svg>
+      <h2>A notebook that keeps itself up to date</h2>
+      <p>
+        Write Python in cells. Change one, and every cell that reads its names runs again: what is on the page is what
+        is in memory.
+      </p>
+      <div className="welcome-actions">
+        <button type="button" className="button primary" disabled={creating} onClick={onBlank}>
+          <Icon name="plus" /> New notebook
+        </button>
+        <button type="button" className="button" disabled={creating} onClick={onSample}>
+          Start from an example
+        </button>
+      </div>
+    </section>
+  );
+}

@@ -1,0 +1,61 @@
+import { Dialog } from "../../ui/dialog.tsx";
+
+const groups: [title: string, keys: [keys: string, does: string][]][] = [
+  [
+    "In a cell's editor",
+    [
+      ["Shift Enter", "Run, and go to the next cell"],
+      ["Ctrl Enter", "Run (⌘ Enter on a Mac)"],
+      ["Alt Enter", "Run, and add a cell below"],
+      ["↑ ↓", "At the first or last line: on into the next cell"],
+      ["Ctrl Shift ↑ ↓", "Move the cell"],
+      ["Esc", "Leave the editor, to the cell"],
+    ],
+  ],
+  [
+    "On a cell",
+    [
+      ["Enter", "Edit"],
+      ["↑ ↓ or K J", "Go to the cell above or below"],
+      ["A, B", "Add a cell above or below"],
+      ["D D", "Delete (with undo)"],
+      ["M, Y", "Make it Markdown or Python"],
+      ["Alt ↑ ↓", "Move the cell"],
+      ["Shift Enter, Ctrl Enter", "Run"],
+    ],
+  ],
+  [
+    "Anywhere on the page",
+    [
+      ["Ctrl S", "Save now (it saves by itself)"],
+      ["?", "This help, when no editor has the cursor"],
+    ],
+  ],
+];
+
+export function HelpDialog({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keyboard" className="help" onClose={onClose}>
+      {groups.map(([title, keys]) => (
+        <section key={title}>
+          <h3>{title}</h3>
+          <dl>
+            {keys.map(([combination, does]) => (
+              <div key={combination}>
+                <dt>
+                  <kbd>{combination}</kbd>
+                </dt>
+                <dd>{does}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      ))}
+      <div className="dialog-actions">
+        <button type="button" className="button" onClick={onClose}>
+          Close
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,229 @@
+import { createContext, use, useCallback, useSyncExternalStore } from "react";
+import type { CellKind } from "../../api/types.ts";
+import type { CellModels } from "../../editor/models.ts";
+import type { FocusRequest } from "../../editor/code-editor.tsx";
+import type { NotebookStore } from "../../state/store.ts";
+import { UnsavedError } from "../../state/drafts.ts";
+
+/** Where the cursor is asked to go; the cell may not be on the page yet. */
+export class EditorFocus {
+  readonly #listeners = new Set<() => void>();
+  #cell: string | null = null;
+  #request: FocusRequest | null = null;
+  #token = 0;
+
+  request(cell: string, at: FocusRequest["at"]): void {
+    this.#token += 1;
+    this.#cell = cell;
+    this.#request = { at, token: this.#token };
+    this.#notify();
+  }
+
+  /** The cell is no longer being edited. */
+  release(cell: string): void {
+    if (this.#cell !== cell) return;
+    this.#cell = null;
+    this.#request = null;
+    this.#notify();
+  }
+
+  of(cell: string): FocusRequest | null {
+    return this.#cell === cell ? this.#request : null;
+  }
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  };
+
+  #notify(): void {
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+interface Reports {
+  show: (toast: {
+    tone: "info" | "error";
+    text: string;
+    action?: { label: string; run: () => void };
+  }) => void;
+  fail: (what: string, error: unknown) => void;
+}
+
+/** What a person can do to the notebook; failures are told, never thrown. */
+export class NotebookCommands {
+  readonly #store: NotebookStore;
+  readonly #focus: EditorFocus;
+  readonly #reports: Reports;
+
+  constructor(store: NotebookStore, focus: EditorFocus, reports: Reports) {
+    this.#store = store;
+    this.#focus = focus;
+    this.#reports = reports;
+  }
+
+  edit(cell: string, at: FocusRequest["at"] = "keep"): void {
+    this.#focus.request(cell, at);
+  }
+
+  /** Leaves a cell's editor; the cell around it takes the focus. */
+  leave(cell: string): void {
+    this.#focus.release(cell);
+    focusCell(cell);
+  }
+
+  run(cell: string): Promise<void> {
+    if (this.#store.cell(cell)?.kind === "markdown") return this.#closeText(cell);
+    return this.#attempt("Can't run the cell", () => this.#store.run({ cells: [cell] }));
+  }
+
+  async runAndAdvance(cell: string): Promise<void> {
+    const next = this.neighbour(cell, 1);
+    const running = this.run(cell);
+    if (next === null) await this.insert("python", cell);
+    else if (this.#store.cell(next)?.kind === "markdown") this.goTo(next);
+    else this.#focus.request(next, "start");
+    await running;
+  }
+
+  async runAndInsert(cell: string): Promise<void> {
+    await Promise.all([this.run(cell), this.insert("python", cell)]);
+  }
+
+  runAll(): Promise<void> {
+    return this.#attempt("Can't run the notebook", () => this.#store.run({}));
+  }
+
+  runStale(): Promise<void> {
+    return this.#attempt("Can't run the stale cells", () => this.#store.run({ stale: true }));
+  }
+
+  interrupt(): Promise<void> {
+    return this.#attempt("Can't interrupt the run", () => this.#store.interrupt());
+  }
+
+  restart(run: boolean): Promise<void> {
+    return this.#attempt("Can't restart the kernel", () => this.#store.restart(run));
+  }
+
+  rename(name: string): Promise<void> {
+    return this.#attempt("Can't rename the notebook", () => this.#store.rename(name));
+  }
+
+  setMode(mode: "auto" | "lazy"): Promise<void> {
+    return this.#attempt("Can't change the mode", () => this.#store.setMode(mode));
+  }
+
+  /** Adds a cell; `after` is null for the top of the page. */
+  insert(kind: CellKind, after: string | null): Promise<void> {
+    return this.#attempt("Can't add a cell", async () => {
+      const cell = await this.#store.createCell({ kind, source: "", after });
+      this.#focus.request(cell.id, "start");
+    });
+  }
+
+  remove(cell: string): Promise<void> {
+    return this.#attempt("Can't delete the cell", async () => {
+      const next = this.neighbour(cell, 1) ?? this.neighbour(cell, -1);
+      const restore = await this.#store.deleteCell(cell);
+      if (next !== null) focusCell(next);
+      this.#reports.show({
+        tone: "info",
+        text: "Cell deleted.",
+        action: {
+          label: "Undo",
+          run: () => {
+            void this.#attempt("Can't bring the cell back", async () => {
+              this.#focus.request((await restore()).id, "end");
+            });
+          },
+        },
+      });
+    });
+  }
+
+  move(cell: string, by: -1 | 1): Promise<void> {
+    return this.#attempt("Can't move the cell", async () => {
+      const inEditor = document.activeElement?.closest(".code-editor") !== null;
+      if (!(await this.#store.moveCell(cell, by)) || inEditor) return;
+      requestAnimationFrame(() => {
+        focusCell(cell);
+      });
+    });
+  }
+
+  place(cell: string, after: string | null): Promise<void> {
+    return this.#attempt("Can't move the cell", () => this.#store.placeCell(cell, after));
+  }
+
+  setKind(cell: string, kind: CellKind): Promise<void> {
+    if (this.#store.cell(cell)?.kind === kind) return Promise.resolve();
+    return this.#attempt("Can't change the cell's kind", () =>
+      this.#store.patchCell(cell, { kind }),
+    );
+  }
+
+  setDisabled(cell: string, disabled: boolean): Promise<void> {
+    return this.#attempt(disabled ? "Can't disable the cell" : "Can't enable the cell", () =>
+      this.#store.patchCell(cell, { disabled }),
+    );
+  }
+
+  /** Shows a cell, and a line of it if one is given. */
+  goTo(cell: string, line?: number): void {
+    if (line === undefined) focusCell(cell);
+    else this.#focus.request(cell, { line });
+  }
+
+  neighbour(cell: string, by: -1 | 1): string | null {
+    const order = this.#store.state?.order ?? [];
+    const index = order.indexOf(cell);
+    return index < 0 ? null : (order[index + by] ?? null);
+  }
+
+  async #closeText(cell: string): Promise<void> {
+    this.#focus.release(cell);
+    focusCell(cell);
+    await this.#attempt("Can't save the text", () => this.#store.save([cell]));
+  }
+
+  async #attempt(failure: string, action: () => Promise<unknown>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.#reports.fail(failure, error);
+      if (error instanceof UnsavedError) focusCell(error.cell);
+    }
+  }
+}
+
+/** Brings a cell into view and gives it the focus. */
+export function focusCell(cell: string): void {
+  const element = document.querySelector<HTMLElement>(`article[data-cell-id="${CSS.escape(cell)}"]`);
+  element?.focus({ preventScroll: true });
+  element?.scrollIntoView({ block: "nearest" });
+}
+
+export interface PageParts {
+  focus: EditorFocus;
+  commands: NotebookCommands;
+  models: CellModels;
+}
+
+export const PageContext = createContext<PageParts | null>(null);
+
+export function usePage(): PageParts {
+  const page = use(PageContext);
+  if (page === null) throw new Error("usePage needs a PageContext above it");
+  return page;
+}
+
+export function useFocusRequest(cell: string): FocusRequest | null {
+  const { focus } = usePage();
+  return useSyncExternalStore(
+    focus.subscribe,
+    useCallback(() => focus.of(cell), [focus, cell]),
+  );
+}

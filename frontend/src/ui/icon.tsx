@@ -1,0 +1,65 @@
+const paths = {
+  plus: "M8 3v10M3 8h10",
+  close: "M4 4l8 8M12 4l-8 8",
+  play: "M5 3.5v9l7-4.5z",
+  playAll: "M3 3.5v9l5.5-4.5zM8.5 3.5v9l5.5-4.5z",
+  refresh: "M13 8a5 5 0 1 1-1.6-3.7M13 2.5V5h-2.6",
+  stop: "M4.5 4.5h7v7h-7z",
+  restart: "M3 8a5 5 0 1 0 1.6-3.7M3 2.5V5h2.6",
+  up: "M8 13V3.5M4 7.5l4-4 4 4",
+  down: "M8 3v9.5M4 8.5l4 4 4-4",
+  trash: "M3 4.5h10M6.5 4.5V3h3v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5",
+  more: "M3.5 8h.01M8 8h.01M12.5 8h.01",
+  search: "M7 11.5a4.5 4.5 0 1 0 0-9 4.5 4.5 0 0 0 0 9zM10.4 10.4 14 14",
+  sun: "M8 10.8a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6zM8 1.5v1M8 13.5v1M1.5 8h1M13.5 8h1M3.4 3.4l.7.7M11.9 11.9l.7.7M3.4 12.6l.7-.7M11.9 4.1l.7-.7",
+  moon: "M13.2 9.6A5.5 5.5 0 0 1 6.4 2.8a5.5 5.5 0 1 0 6.8 6.8z",
+  system: "M2.5 3.5h11v7.5h-11zM6 13.5h4",
+  pencil: "M3 13l.7-2.8 7-7 2.1 2.1-7 7z",
+  power: "M8 2.5v5M4.8 4.6a4.8 4.8 0 1 0 6.4 0",
+  keyboard: "M1.5 4.5h13v7.5h-13zM4 7h.01M6.5 7h.01M9 7h.01M11.5 7h.01M5 9.7h6",
+  check: "M3 8.5l3.2 3.2L13 5",
+  chevron: "M6 4l4 4-4 4",
+  variables: "M5.5 3C4 3 4 4.5 4 5.5S4 8 2.5 8C4 8 4 9.5 4 10.5S4 13 5.5 13M10.5 3C12 3 12 4.5 12 5.5S12 8 13.5 8C12 8 12 9.5 12 10.5S12 13 10.5 13",
+} as const;
+
+export type IconName = keyof typeof paths;
+
+/** A line icon; decoration only, so its button must have a name of its own. */
+export function Icon({ name }: { name: IconName }) {
+  return (
+    <svg
+      className="icon"
+      viewBox="0 0 16 16"
+      width="16"
+      height="16"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth={name === "more" ? 2.2 : 1.4}
+      strokeLinecap="round"
+      strokeLinejoin="round"
+      aria-hidden="true"
+      focusable="false"
+    >
+      <path d={paths[name]} />
+    </svg>
+  );
+}
+
+/** The product's mark: a cell's rail, its lines, and the arrow that feeds it. */
+export function Mark() {
+  return (
+    <svg className="mark" viewBox="0 0 32 32" width="28" height="28" aria-hidden="true" focusable="false">
+      <rect width="32" height="32" rx="7" className="mark-ground" />
+      <path d="M9 7v18" stroke="#e8b04b" strokeWidth="3" strokeLinecap="round" />
+      <path d="M14 10h9M14 16h6" stroke="#f4f1ea" strokeWidth="2.5" strokeLinecap="round" />
+      <path
+        d="M14 22h3.5a4 4 0 0 0 4-4v-.5m-2.4 2 2.4-2.4 2.4 2.4"
+        fill="none"
+        stroke="#7fd1b9"
+        strokeWidth="2.2"
+        strokeLinecap="round"
+        strokeLinejoin="round"
+      />
+    </svg>
+  );
+}
