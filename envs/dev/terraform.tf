@@ -1,0 +1,30 @@
+terraform {
+  required_version = ">= 1.11"
+
+  # The organization comes from TF_CLOUD_ORGANIZATION. Without HCP Terraform, see
+  # README.md beside this file.
+  cloud {
+    workspaces {
+      name = "reactive-notebook-dev"
+    }
+  }
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100.0"
+    }
+  }
+}
+
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = {
+      Project     = "reactive-notebook"
+      Environment = var.environment
+      ManagedBy   = "terraform"
+    }
+  }
+}

@@ -1,0 +1,2 @@
+region      = "eu-north-1"
+name_prefix = "reactive-notebook"
