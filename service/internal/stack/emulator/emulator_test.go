@@ -136,7 +136,15 @@ func TestCloudFrontKeepsWhatADistributionIsMadeOf(t *testing.T) {
 	require.NoError(t, err)
 	got, err := api.GetDistribution(ctx, &cloudfront.GetDistributionInput{Id: made.Distribution.Id})
 	require.NoError(t, err)
-	require.Equal(t, want, got.Distribution.DistributionConfig)
+	kept := got.Distribution.DistributionConfig
+	require.Equal(t, want.HttpVersion, kept.HttpVersion)
+	require.Equal(t, want.Origins.Items[0].VpcOriginConfig, kept.Origins.Items[0].VpcOriginConfig)
+	require.Equal(t, want.DefaultCacheBehavior.FunctionAssociations, kept.DefaultCacheBehavior.FunctionAssociations)
+	require.Equal(t, want.DefaultCacheBehavior.CachePolicyId, kept.DefaultCacheBehavior.CachePolicyId)
+	require.Equal(t, want.DefaultCacheBehavior.ResponseHeadersPolicyId, kept.DefaultCacheBehavior.ResponseHeadersPolicyId)
+	// What was left out is there with CloudFront's own value.
+	require.Zero(t, *kept.Aliases.Quantity)
+	require.False(t, *kept.Logging.Enabled)
 	tags, err := api.ListTagsForResource(ctx, &cloudfront.ListTagsForResourceInput{Resource: made.Distribution.ARN})
 	require.NoError(t, err)
 	require.Equal(t, "p", *tags.Tags.Items[0].Value)

@@ -108,6 +108,58 @@ def origins(config: dict) -> list:
     return (config.get("Origins") or {}).get("Items") or []
 
 
+def completed(config: dict) -> dict:
+    """The configuration with what CloudFront itself adds where a caller left it
+    out. Clients count on it: Terraform's provider crashes without."""
+    none = {"Quantity": 0}
+    whole = {
+        "Aliases": dict(none),
+        "CacheBehaviors": dict(none),
+        "Comment": "",
+        "ContinuousDeploymentPolicyId": "",
+        "CustomErrorResponses": dict(none),
+        "DefaultRootObject": "",
+        "HttpVersion": "http2",
+        "IsIPV6Enabled": False,
+        "Logging": {"Enabled": False, "IncludeCookies": False, "Bucket": "", "Prefix": ""},
+        "OriginGroups": dict(none),
+        "PriceClass": "PriceClass_All",
+        "Restrictions": {"GeoRestriction": {"RestrictionType": "none", "Quantity": 0}},
+        "Staging": False,
+        "ViewerCertificate": {"CloudFrontDefaultCertificate": True},
+        "WebACLId": "",
+        **config,
+    }
+    certificate = whole["ViewerCertificate"]
+    if certificate.get("CloudFrontDefaultCertificate"):
+        certificate.update(MinimumProtocolVersion="TLSv1", CertificateSource="cloudfront", SSLSupportMethod="vip")
+    for origin in origins(whole):
+        for field, value in {
+            "ConnectionAttempts": 3,
+            "ConnectionTimeout": 10,
+            "CustomHeaders": dict(none),
+            "OriginAccessControlId": "",
+            "OriginPath": "",
+            "OriginShield": {"Enabled": False},
+        }.items():
+            origin.setdefault(field, value)
+    methods = ["HEAD", "GET"]
+    for behaviour in behaviours(whole):
+        for field, value in {
+            "AllowedMethods": {**counted(methods), "CachedMethods": counted(methods)},
+            "Compress": False,
+            "FieldLevelEncryptionId": "",
+            "FunctionAssociations": dict(none),
+            "GrpcConfig": {"Enabled": False},
+            "LambdaFunctionAssociations": dict(none),
+            "SmoothStreaming": False,
+            "TrustedKeyGroups": {"Enabled": False, **none},
+            "TrustedSigners": {"Enabled": False, **none},
+        }.items():
+            behaviour.setdefault(field, value)
+    return whole
+
+
 def counted(items: list) -> dict:
     return {"Quantity": len(items), "Items": items}
 
@@ -200,7 +252,7 @@ class EdgeResponse(CloudFrontResponse):
         for other in self.store.distributions.values():
             if other.config["CallerReference"] == config["CallerReference"]:
                 raise Fault("DistributionAlreadyExists", f"The caller reference is in use by {other.id}.")
-        item = Item(token(), config)
+        item = Item(token(), completed(config))
         item.domain_name = f"d{token(13).lower()}.cloudfront.net"
         self.store.distributions[item.id] = item
         self.store.tags[self.arn("distribution", item.id)] = tags
@@ -234,7 +286,7 @@ class EdgeResponse(CloudFrontResponse):
         item = self.find(self.store.distributions, given["Id"], "NoSuchDistribution")
         expect(given, item.etag)
         self.check_references(given["DistributionConfig"])
-        item.put(given["DistributionConfig"])
+        item.put(completed(given["DistributionConfig"]))
         return ActionResult({"Distribution": self.distribution(item), "ETag": item.etag})
 
     def delete_distribution(self) -> ActionResult:
