@@ -45,7 +45,7 @@ func NewPage(files fs.FS, log *slog.Logger) *Page {
 
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(path.Clean("/"+r.URL.Path), "/")
-	hashed := strings.HasPrefix(name, "assets/")
+	hashed := name == "assets" || strings.HasPrefix(name, "assets/")
 	a, err := p.open(name)
 	if errors.Is(err, fs.ErrNotExist) && !hashed && path.Ext(name) == "" {
 		// Not a file, so an address of the app's.
