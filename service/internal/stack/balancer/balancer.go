@@ -134,7 +134,9 @@ func (b *Balancer) open(ctx context.Context, api API, idle time.Duration) error 
 		l.server = &http.Server{
 			Handler:           b.handler(l),
 			ReadHeaderTimeout: 60 * time.Second,
-			ErrorLog:          slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
+			// WebSockets are no longer the server's to close: they end with this.
+			BaseContext: func(net.Listener) context.Context { return b.ctx },
+			ErrorLog:    slog.NewLogLogger(b.log.Handler(), slog.LevelDebug),
 		}
 		b.listeners[l.port] = l
 		b.wg.Go(func() { _ = l.server.Serve(idleListener{l.socket, idle}) })
