@@ -8,11 +8,11 @@ ephemeral "aws_secretsmanager_random_password" "token" {
 }
 
 resource "aws_secretsmanager_secret" "token" {
-  # A secret that was deleted keeps its name for a while; AWS appends what makes the
-  # next one differ.
-  name_prefix             = "${var.name_prefix}-token-"
-  description             = "Opens the notebooks of ${var.name_prefix}"
-  recovery_window_in_days = var.recovery_window_days
+  name_prefix = "${var.name_prefix}-token-"
+  description = "Opens the notebooks of ${var.name_prefix}"
+
+  # A lost token is replaced, not brought back.
+  recovery_window_in_days = 0
 }
 
 resource "aws_secretsmanager_secret_version" "token" {

@@ -1,0 +1,227 @@
+# The module's rules, on a mocked provider.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+  mock_resource "aws_cloudfront_distribution" {
+    defaults = { arn = "arn:aws:cloudfront::123456789012:distribution/EXAMPLE", domain_name = "example.cloudfront.net" }
+  }
+  mock_resource "aws_cloudfront_function" {
+    defaults = { arn = "arn:aws:cloudfront::123456789012:function/spa" }
+  }
+  mock_resource "aws_s3_bucket" {
+    defaults = { arn = "arn:aws:s3:::bucket", bucket_regional_domain_name = "bucket.s3.eu-north-1.amazonaws.com" }
+  }
+}
+
+variables {
+  name_prefix = "test"
+  api_origin = {
+    load_balancer_arn = "arn:aws:elasticloadbalancing:eu-north-1:123456789012:loadbalancer/app/test/0123456789abcdef"
+    domain_name       = "internal-test.eu-north-1.elb.amazonaws.com"
+  }
+}
+
+run "the_bucket_is_private_versioned_and_encrypted" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      aws_s3_bucket_public_access_block.frontend.block_public_acls,
+      aws_s3_bucket_public_access_block.frontend.block_public_policy,
+      aws_s3_bucket_public_access_block.frontend.ignore_public_acls,
+      aws_s3_bucket_public_access_block.frontend.restrict_public_buckets,
+    ])
+    error_message = "nothing makes the bucket public"
+  }
+  assert {
+    condition     = aws_s3_bucket_versioning.frontend.versioning_configuration[0].status == "Enabled"
+    error_message = "overwritten files can be brought back"
+  }
+  assert {
+    condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.frontend.rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"
+    error_message = "the bucket is encrypted"
+  }
+  assert {
+    condition     = aws_s3_bucket.frontend.bucket == "test-frontend-123456789012" && !aws_s3_bucket.frontend.force_destroy
+    error_message = "the bucket has the account in its name and is protected"
+  }
+}
+
+run "the_policy_names_this_distribution_only" {
+  assert {
+    condition = alltrue([
+      for s in data.aws_iam_policy_document.frontend.statement : s.effect == "Deny" || (
+        jsonencode([for p in s.principals : p.identifiers]) == jsonencode([["cloudfront.amazonaws.com"]]) &&
+        jsonencode([for c in s.condition : c.values]) == jsonencode([["arn:aws:cloudfront::123456789012:distribution/EXAMPLE"]])
+      )
+    ])
+    error_message = "whoever may read must be CloudFront, for this distribution"
+  }
+}
+
+run "page_and_api_have_their_own_behaviours" {
+  assert {
+    condition     = [for b in aws_cloudfront_distribution.this.ordered_cache_behavior : b.path_pattern] == ["/api/*", "/health"]
+    error_message = "the service has /api/* and /health, the page everything else"
+  }
+  assert {
+    condition = alltrue([
+      for b in aws_cloudfront_distribution.this.ordered_cache_behavior :
+      b.target_origin_id == "api" && b.viewer_protocol_policy == "https-only" &&
+      b.cache_policy_id == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" &&
+      b.origin_request_policy_id == "b689b0a8-53d0-40ab-baf2-68738e2966ac" &&
+      length(b.function_association) == 0
+    ])
+    error_message = "the API is not cached, gets what the viewer sent, and no route of it is rewritten"
+  }
+  assert {
+    condition     = contains(aws_cloudfront_distribution.this.ordered_cache_behavior[0].allowed_methods, "DELETE") && !contains(aws_cloudfront_distribution.this.ordered_cache_behavior[1].allowed_methods, "POST")
+    error_message = "the API takes every method, the health check reading ones"
+  }
+  assert {
+    condition     = one(aws_cloudfront_distribution.this.default_cache_behavior[0].function_association).event_type == "viewer-request"
+    error_message = "the app's routes are rewritten before the cache"
+  }
+  assert {
+    condition     = length(aws_cloudfront_distribution.this.custom_error_response) == 0
+    error_message = "no error of the API may become the page"
+  }
+  assert {
+    condition     = aws_cloudfront_distribution.this.http_version == "http2and3" && aws_cloudfront_distribution.this.is_ipv6_enabled
+    error_message = "HTTP/2, HTTP/3 and IPv6 are on"
+  }
+  assert {
+    condition     = one([for o in aws_cloudfront_distribution.this.origin : o.vpc_origin_config[0].origin_read_timeout if o.origin_id == "api"]) == 60
+    error_message = "CloudFront waits 60 seconds for the origin"
+  }
+}
+
+run "every_answer_has_the_security_headers" {
+  command = plan
+
+  assert {
+    condition     = aws_cloudfront_response_headers_policy.this.security_headers_config[0].content_security_policy[0].content_security_policy == "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    error_message = "the policy is the one that the service sends, too"
+  }
+  assert {
+    condition     = aws_cloudfront_response_headers_policy.this.security_headers_config[0].strict_transport_security[0].access_control_max_age_sec == 31536000
+    error_message = "browsers insist on HTTPS for a year"
+  }
+}
+
+run "the_url_is_an_origin" {
+  assert {
+    condition     = output.url == "https://example.cloudfront.net"
+    error_message = "no slash at the end: browsers send none in Origin"
+  }
+}
+
+run "name_too_long" {
+  command = plan
+
+  variables {
+    name_prefix = "a-name-of-more-than-thirty-two-chars"
+  }
+
+  expect_failures = [var.name_prefix]
+}
+
+run "a_network_load_balancer" {
+  command = plan
+
+  variables {
+    api_origin = {
+      load_balancer_arn = "arn:aws:elasticloadbalancing:eu-north-1:123456789012:loadbalancer/net/test/0123456789abcdef"
+      domain_name       = "test.example.com"
+    }
+  }
+
+  expect_failures = [var.api_origin]
+}
+
+run "a_read_timeout_beyond_cloudfronts" {
+  command = plan
+
+  variables {
+    api_origin = {
+      load_balancer_arn    = "arn:aws:elasticloadbalancing:eu-north-1:123456789012:loadbalancer/app/test/0123456789abcdef"
+      domain_name          = "test.example.com"
+      read_timeout_seconds = 121
+    }
+  }
+
+  expect_failures = [var.api_origin]
+}
+
+run "a_keepalive_beyond_cloudfronts" {
+  command = plan
+
+  variables {
+    api_origin = {
+      load_balancer_arn         = "arn:aws:elasticloadbalancing:eu-north-1:123456789012:loadbalancer/app/test/0123456789abcdef"
+      domain_name               = "test.example.com"
+      keepalive_timeout_seconds = 61
+    }
+  }
+
+  expect_failures = [var.api_origin]
+}
+
+run "a_port_that_cloudfront_does_not_connect_to" {
+  command = plan
+
+  variables {
+    api_origin = {
+      load_balancer_arn = "arn:aws:elasticloadbalancing:eu-north-1:123456789012:loadbalancer/app/test/0123456789abcdef"
+      domain_name       = "test.example.com"
+      http_port         = 25
+    }
+  }
+
+  expect_failures = [var.api_origin]
+}
+
+run "scripts_from_anywhere" {
+  command = plan
+
+  variables {
+    content_security_policy = "default-src 'self'; script-src 'self' 'unsafe-inline'"
+  }
+
+  expect_failures = [var.content_security_policy]
+}
+
+run "hsts_beyond_32_bits" {
+  command = plan
+
+  variables {
+    hsts_max_age_seconds = 2147483648
+  }
+
+  expect_failures = [var.hsts_max_age_seconds]
+}
+
+run "unknown_price_class" {
+  command = plan
+
+  variables {
+    price_class = "PriceClass_300"
+  }
+
+  expect_failures = [var.price_class]
+}
+
+run "old_versions_for_ever" {
+  command = plan
+
+  variables {
+    noncurrent_version_days = 0
+  }
+
+  expect_failures = [var.noncurrent_version_days]
+}
