@@ -1,7 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
-const service = process.env["NOTEBOOK_SERVICE"] ?? "http://127.0.0.1:8000";
+const service = process.env.NOTEBOOK_SERVICE ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [react()],

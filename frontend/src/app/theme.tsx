@@ -38,8 +38,8 @@ export function ThemeProvider({ children }: { children: ReactNode }) {
   const theme: Theme = choice === "system" ? (systemDark ? "dark" : "light") : choice;
 
   useEffect(() => {
-    if (choice === "system") delete document.documentElement.dataset["theme"];
-    else document.documentElement.dataset["theme"] = choice;
+    if (choice === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = choice;
     try {
       localStorage.setItem(storageKey, choice);
     } catch {

@@ -87,6 +87,8 @@ function ToastView({ toast, onDismiss }: { toast: Toast; onDismiss: (id: number)
   }, [held, onDismiss, toast.id]);
 
   return (
+    // Pointing at a message only keeps it from going away.
+    // eslint-disable-next-line jsx-a11y/no-static-element-interactions
     <div
       className="toast"
       data-tone={toast.tone}

@@ -35,7 +35,11 @@ export class CellModels {
     if (known) return known;
     const language = editing.languageOf(this.#store.cell(cell)?.kind ?? "python");
     const model = editing.monaco.editor.createModel(normal(this.#store.text(cell)), language);
-    model.updateOptions({ tabSize: 4, insertSpaces: true });
+    model.updateOptions({
+      tabSize: 4,
+      insertSpaces: true,
+      bracketColorizationOptions: { enabled: false, independentColorPoolPerBracketType: false },
+    });
     model.onDidChangeContent(() => {
       if (!this.#applying) this.#store.edit(cell, model.getValue());
     });

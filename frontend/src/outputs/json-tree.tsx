@@ -17,7 +17,7 @@ export function JsonTree({ value, name, depth = 0 }: { value: unknown; name?: st
     );
   }
 
-  const entries = Object.entries(value);
+  const entries = Object.entries(value as Record<string, unknown>);
   const brackets = Array.isArray(value) ? "[]" : "{}";
   if (entries.length === 0) {
     return (

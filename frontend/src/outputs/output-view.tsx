@@ -98,7 +98,7 @@ function DataView({ type, value, plain, label }: DataProps) {
 }
 
 function Picture({ source, label }: { source: string; label: string }) {
-  return <img className="picture" src={source} alt={`Picture made by ${label}`} />;
+  return <img className="picture" src={source} alt={`Made by ${label}`} />;
 }
 
 /**

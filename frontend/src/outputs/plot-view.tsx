@@ -14,25 +14,26 @@ export function PlotView({ figure }: { figure: Figure }) {
   useEffect(() => {
     const element = host.current;
     if (!element) return;
-    let stale = false;
+    const controller = new AbortController();
+    const { signal } = controller;
     const draw = async () => {
       try {
         const { default: Plotly } = await import("./plotly.ts");
-        if (stale) return;
+        signal.throwIfAborted();
         plotly.current = Plotly;
         // Plotly writes into what it is given; the figure belongs to the store.
         const { data, layout } = structuredClone(figure);
-        await Plotly.react(element, data, themed(layout, theme), settings);
-        if (stale) return;
+        await Plotly.react(element, data, themed(layout, theme), { ...settings, displayModeBar: hasPointer() ? "hover" : false });
+        signal.throwIfAborted();
         setProblem(null);
         setDrawn(true);
       } catch (error) {
-        if (!stale) setProblem(error instanceof Error ? error.message : String(error));
+        if (!signal.aborted) setProblem(error instanceof Error ? error.message : String(error));
       }
     };
     void draw();
     return () => {
-      stale = true;
+      controller.abort();
     };
   }, [figure, theme]);
 
@@ -73,7 +74,7 @@ export function PlotView({ figure }: { figure: Figure }) {
 const defaultHeight = 420;
 
 function heightOf(layout: Record<string, unknown>): number {
-  return typeof layout["height"] === "number" ? layout["height"] : defaultHeight;
+  return typeof layout.height === "number" ? layout.height : defaultHeight;
 }
 
 /** Nothing that leads to another host: no logo link, no cloud, no map outlines from afar. */
@@ -87,6 +88,11 @@ const settings = {
   topojsonURL: "/",
   modeBarButtonsToRemove: ["sendDataToCloud", "editInChartStudio"],
 };
+
+/** Plotly's buttons appear under a pointer; on a touch screen they would cover the plot for good. */
+function hasPointer(): boolean {
+  return !window.matchMedia("(hover: none)").matches;
+}
 
 const palettes: Record<Theme, { ink: string; grid: string; colours: string[] }> = {
   light: {
@@ -109,22 +115,22 @@ const palettes: Record<Theme, { ink: string; grid: string; colours: string[] }> 
  */
 function themed(layout: Record<string, unknown>, theme: Theme): Record<string, unknown> {
   const palette = palettes[theme];
-  const template = record(layout["template"]);
-  const templateLayout = record(template["layout"]);
-  const byDefault = Object.keys(template).length === 0 || templateLayout["plot_bgcolor"] === "#E5ECF6";
+  const template = record(layout.template);
+  const templateLayout = record(template.layout);
+  const byDefault = Object.keys(template).length === 0 || templateLayout.plot_bgcolor === "#E5ECF6";
   const merged: Record<string, unknown> = { ...layout, autosize: true };
-  if (layout["width"] === undefined) delete merged["width"];
-  merged["height"] = heightOf(layout);
+  if (layout.width === undefined) delete merged.width;
+  merged.height = heightOf(layout);
   if (!byDefault) return merged;
   const axis = {
-    ...record(templateLayout["xaxis"]),
+    ...record(templateLayout.xaxis),
     gridcolor: palette.grid,
     linecolor: palette.grid,
     zerolinecolor: palette.grid,
     ticks: "",
     automargin: true,
   };
-  merged["template"] = {
+  merged.template = {
     ...template,
     layout: {
       ...templateLayout,
@@ -132,7 +138,7 @@ function themed(layout: Record<string, unknown>, theme: Theme): Record<string, u
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: palette.ink, family: "system-ui, sans-serif", size: 13 },
       colorway: palette.colours,
-      margin: { l: 56, r: 24, t: layout["title"] ? 56 : 24, b: 48 },
+      margin: { l: 56, r: 24, t: layout.title ? 56 : 24, b: 48 },
       xaxis: axis,
       yaxis: axis,
       polar: { bgcolor: "rgba(0,0,0,0)", angularaxis: axis, radialaxis: axis },

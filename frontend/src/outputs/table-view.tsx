@@ -152,7 +152,7 @@ function Value({ value, numeric }: { value: unknown; numeric: boolean }) {
       </td>
     );
   }
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value as string | number | boolean);
+  const text = words(value);
   return (
     <td data-numeric={numeric} title={text.length > 40 ? text : undefined}>
       {text.length > 400 ? `${text.slice(0, 400)}…` : text}
@@ -170,5 +170,9 @@ function isNumeric(type: string): boolean {
 
 function compare(a: unknown, b: unknown): number {
   if (typeof a === "number" && typeof b === "number") return a - b;
-  return String(a).localeCompare(String(b), "en", { numeric: true });
+  return words(a).localeCompare(words(b), "en", { numeric: true });
+}
+
+function words(value: unknown): string {
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

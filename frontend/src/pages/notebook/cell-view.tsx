@@ -97,6 +97,8 @@ function CellSource({ cell, number }: { cell: Cell; number: number }) {
           <MarkdownView source={text} />
         </div>
       ) : (
+        // Only notes that the cursor is in the editor inside.
+        // eslint-disable-next-line jsx-a11y/no-static-element-interactions
         <div
           className="cell-source"
           onFocus={() => {

@@ -237,7 +237,7 @@ function useCellKeys(onHelp: () => void) {
       onHelp();
       return;
     }
-    const cell = target.dataset["cellId"];
+    const cell = target.dataset.cellId;
     if (cell === undefined) return;
     const act = (action: () => void) => {
       event.preventDefault();
