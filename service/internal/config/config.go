@@ -172,6 +172,25 @@ func Load(getenv func(string) string) (Config, error) {
 	return c, nil
 }
 
+// Addr reads the address alone, for who only wants to find the service.
+func Addr(getenv func(string) string) (string, error) {
+	for _, v := range variables() {
+		if v.name != "ADDR" {
+			continue
+		}
+		var c Config
+		value := getenv(v.name)
+		if value == "" {
+			value = v.fallback
+		}
+		if err := v.set(&c, value); err != nil {
+			return "", &Fault{v.name, err.Error()}
+		}
+		return c.Addr, nil
+	}
+	panic("the table has no ADDR")
+}
+
 // WriteTable prints every variable with its default and its meaning.
 func WriteTable(w io.Writer) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -275,10 +294,10 @@ func directory(v string) error {
 var moduleForm = regexp.MustCompile(`^[\pL_][\pL\pN_]*(\.[\pL_][\pL\pN_]*)*$`)
 
 func modules(v string) ([]string, error) {
+	list := []string{}
 	if v == "-" {
-		return nil, nil
+		return list, nil
 	}
-	var list []string
 	for _, name := range strings.Split(v, ",") {
 		name = strings.TrimSpace(name)
 		if name == "" {

@@ -139,6 +139,20 @@ func TestWithoutATokenOnlyTheMachineItselfIsListenedTo(t *testing.T) {
 	require.NotContains(t, err.Error(), "s3cret")
 }
 
+func TestTheAddressAloneIsReadWhateverElseIsWrong(t *testing.T) {
+	get := func(addr string) (string, error) {
+		return Addr(func(name string) string { return map[string]string{"ADDR": addr, "LOG_LEVEL": "loud"}[name] })
+	}
+	addr, err := get(":9000")
+	require.NoError(t, err)
+	require.Equal(t, ":9000", addr)
+	addr, err = get("")
+	require.NoError(t, err)
+	require.Equal(t, "127.0.0.1:8000", addr)
+	_, err = get("x")
+	require.ErrorContains(t, err, "ADDR: ")
+}
+
 func TestHelpNamesEveryVariable(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, WriteTable(&out))
