@@ -172,12 +172,6 @@ const (
 
 // Moto returns an interpreter that can import moto 5, the AWS emulator's base.
 func (t *Toolchain) Moto(ctx context.Context) (string, error) {
-	unlock, err := t.lock(ctx, "python")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-
 	base, version, err := t.interpreter(ctx)
 	if err != nil {
 		return "", err
@@ -187,10 +181,19 @@ func (t *Toolchain) Moto(ctx context.Context) (string, error) {
 	if python, ok := stamp.valid(); ok && executable(python) && (python != venv || t.first(ctx, []string{venv}, motoImport) != "") {
 		return python, nil
 	}
-	if python := t.first(ctx, []string{base, scriptInterpreter("moto_server"), venv}, motoImport); python != "" {
+	if python := t.first(ctx, []string{base, scriptInterpreter("moto_server")}, motoImport); python != "" {
 		return python, stamp.set(python)
 	}
 
+	// Only what concerns .venv waits for whoever is filling it.
+	unlock, err := t.lock(ctx, "python")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if t.first(ctx, []string{venv}, motoImport) != "" {
+		return venv, stamp.set(venv)
+	}
 	if _, err := t.python(ctx); err != nil {
 		return "", err
 	}

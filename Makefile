@@ -1,0 +1,56 @@
+# Reactive Notebook. `make` lists what there is; `make up` raises everything on
+# this machine and prints the address to open.
+#
+# Go, Node.js, Python and make are taken as given; what else a machine lacks is
+# put right by `stack setup`, which every target that needs it calls.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help up down run plan test check bench stack
+
+ENV ?= dev
+# The operator's tool, compiled: a signal to make then reaches it directly.
+STACK := .tools/stack
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+stack:
+	@command -v go >/dev/null || { echo "Go is missing: install Go 1.26 or newer, https://go.dev/dl" >&2; exit 1; }
+	@go build -buildvcs=false -o $(STACK) ./service/cmd/stack
+
+up: stack ## raise the whole stack on this machine; EDGE_ADDR=HOST:PORT, default localhost:8080
+	@exec $(STACK) up dev --local
+
+down: stack ## take down the stack that `make up` raised, or what a killed one has left
+	@exec $(STACK) down dev --local
+
+run: stack ## the service alone with page and API on http://127.0.0.1:8000, no AWS
+	@$(STACK) setup go python page >/dev/null
+	@go build -buildvcs=false -o .tools/notebook ./service/cmd/notebook
+	@KERNEL_PYTHON=$${KERNEL_PYTHON:-$(CURDIR)/.venv/bin/python} exec .tools/notebook serve
+
+plan: stack ## what `up` would make, on an emulated account: ENV=dev
+	@exec $(STACK) plan $(ENV) --local
+
+check: stack ## fast: format, vet, lint, unit tests
+	@$(STACK) setup go terraform frontend python >/dev/null
+	@echo "== gofmt"
+	@files=$$(gofmt -l service test frontend/*.go); test -z "$$files" || { echo "not formatted: $$files" >&2; exit 1; }
+	@echo "== go vet"
+	@go vet ./...
+	@echo "== terraform fmt"
+	@"$$($(STACK) setup terraform | sed -n 's/^TERRAFORM=//p')" fmt -check -recursive
+	@echo "== eslint"
+	@cd frontend && npm run --silent lint
+	@echo "== vitest"
+	@cd frontend && npm test --silent
+	@echo "== go test, short"
+	@KERNEL_PYTHON=$(CURDIR)/.venv/bin/python go test -short ./service/... ./frontend/...
+
+test: stack ## everything, from setup to a browser through the whole stack
+	@./test/run.sh
+
+bench: ## the Go benchmarks
+	@go test -run '^$$' -bench . -benchmem ./service/...
