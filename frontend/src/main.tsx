@@ -1,9 +1,8 @@
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { ApiClient } from "./api/client.ts";
-import { ApiError, describe } from "./api/error.ts";
 import { App } from "./app/app.tsx";
-import { SessionProvider, takeToken } from "./app/session.tsx";
+import { refusalOf, SessionProvider, takeToken } from "./app/session.tsx";
 import "./styles/base.css";
 
 const base = import.meta.env.VITE_API_BASE_URL ?? "";
@@ -16,11 +15,7 @@ async function openSession(): Promise<{ signedIn: boolean; refusal: string | nul
     await new ApiClient({ base }).signIn(token);
     return { signedIn: true, refusal: null };
   } catch (error) {
-    const refusal =
-      error instanceof ApiError && error.status === 401
-        ? "The token in that address is not the one this service was started with."
-        : describe(error);
-    return { signedIn: false, refusal };
+    return { signedIn: false, refusal: refusalOf(error) };
   }
 }
 

@@ -65,8 +65,14 @@ function isFieldFault(value: unknown): value is FieldFault {
   );
 }
 
+/** Whether the service no longer knows this session. */
+export function isSignedOut(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 401;
+}
+
 /** A sentence for the person at the page. */
 export function describe(error: unknown): string {
+  if (isSignedOut(error)) return "The session has ended: sign in again.";
   if (error instanceof ApiError) {
     const faults = error.fields.map((fault) => fault.message).join("; ");
     return [error.message, faults].filter((part) => part !== "").join(": ");

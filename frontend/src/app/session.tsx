@@ -1,6 +1,6 @@
 import { createContext, type ReactNode, use, useCallback, useEffect, useMemo, useState } from "react";
 import { ApiClient } from "../api/client.ts";
-import { describe } from "../api/error.ts";
+import { describe, isSignedOut } from "../api/error.ts";
 
 interface Session {
   client: ApiClient;
@@ -64,7 +64,7 @@ export function SessionProvider({ base, fetch, refusal, signedIn, children }: Pr
       const token = takeToken();
       if (token === null) return;
       signIn(token).catch((error: unknown) => {
-        setState((now) => ({ ...now, signedIn: false, refusal: describe(error) }));
+        setState((now) => ({ ...now, signedIn: false, refusal: refusalOf(error) }));
       });
     };
     window.addEventListener("hashchange", onHashChange);
@@ -90,4 +90,11 @@ export function takeToken(): string | null {
   const { pathname, search } = window.location;
   window.history.replaceState(window.history.state, "", pathname + search + rest);
   return token.trim();
+}
+
+/** Why a token was not traded for a session. */
+export function refusalOf(error: unknown): string {
+  return isSignedOut(error)
+    ? "That token is not the one this service was started with."
+    : describe(error);
 }

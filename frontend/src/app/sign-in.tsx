@@ -1,7 +1,6 @@
 import { type SyntheticEvent, useEffect, useId, useRef, useState } from "react";
-import { ApiError, describe } from "../api/error.ts";
 import { Mark } from "../ui/icon.tsx";
-import { useSession } from "./session.tsx";
+import { refusalOf, useSession } from "./session.tsx";
 
 /**
  * Asks for the token, over whatever page it was that the service refused;
@@ -26,11 +25,7 @@ export function SignIn() {
     setProblem(null);
     signIn(token.trim()).catch((error: unknown) => {
       setBusy(false);
-      setProblem(
-        error instanceof ApiError && error.status === 401
-          ? "That token is not the one this service was started with."
-          : describe(error),
-      );
+      setProblem(refusalOf(error));
       field.current?.select();
     });
   };

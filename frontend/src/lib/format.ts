@@ -1,6 +1,7 @@
-/** Durations of cells, from ms: `0 ms`, `12 ms`, `3.4 s`, `2 m 05 s`, `1 h 02 m`. */
+/** Durations of cells, from ms: `<1 ms`, `12 ms`, `3.4 s`, `2 m 05 s`, `1 h 02 m`. */
 export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${Math.max(0, Math.round(ms))} ms`;
+  if (ms < 1) return "<1 ms";
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
   const seconds = ms / 1000;
   if (seconds < 60) return `${(Math.floor(seconds * 10) / 10).toFixed(1)} s`;
   const whole = Math.floor(seconds);

@@ -1,6 +1,6 @@
 import { type SyntheticEvent, useCallback, useEffect, useRef, useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
-import { describe } from "../api/error.ts";
+import { describe, isSignedOut } from "../api/error.ts";
 import type { KernelStatus, NewNotebook, NotebookSummary } from "../api/types.ts";
 import { useSession } from "../app/session.tsx";
 import { useToasts } from "../app/toasts.tsx";
@@ -48,7 +48,8 @@ export function ListPage() {
         setListing({ query, notebooks: page.notebooks, cursor: page.next_cursor });
         setProblem(null);
       } catch (error) {
-        if (!signal?.aborted) setProblem(describe(error));
+        // Without a session the sign-in is what is shown; afterwards the list is loaded again.
+        if (!signal?.aborted && !isSignedOut(error)) setProblem(describe(error));
       }
     },
     [client, query],
@@ -331,22 +332,22 @@ interface WelcomeProps {
 function Welcome({ creating, onBlank, onSample }: WelcomeProps) {
   return (
     <section className="welcome" data-testid="welcome" aria-label="No notebooks yet">
-      <svg className="welcome-art" viewBox="0 0 360 120" aria-hidden="true" focusable="false">
-        <path className="edge" d="M92 38C130 38 128 82 166 82M92 38h74M256 38h20M256 82c24 0 10-44 20-44" />
+      <svg className="welcome-art" viewBox="0 0 368 112" aria-hidden="true" focusable="false">
+        <path className="edge" d="M92 38C125 38 117 82 150 82M92 38h58M240 38h40M240 82c26 0 14-44 40-44" />
         <g className="node">
           <rect x="8" y="22" width="84" height="32" rx="6" />
-          <rect x="166" y="22" width="90" height="32" rx="6" />
-          <rect x="166" y="66" width="90" height="32" rx="6" />
-          <rect x="276" y="22" width="76" height="32" rx="6" />
+          <rect x="150" y="22" width="90" height="32" rx="6" />
+          <rect x="150" y="66" width="90" height="32" rx="6" />
+          <rect x="280" y="22" width="80" height="32" rx="6" />
         </g>
         <g className="rails">
-          <path d="M8 28v20M166 28v20M166 72v20M276 28v20" />
+          <path d="M8 28v20M150 28v20M150 72v20M280 28v20" />
         </g>
         <g className="words">
           <text x="20" y="42">rate = 7</text>
-          <text x="178" y="42">table</text>
-          <text x="178" y="86">total</text>
-          <text x="288" y="42">plot</text>
+          <text x="164" y="42">table</text>
+          <text x="164" y="86">total</text>
+          <text x="294" y="42">plot</text>
         </g>
       </svg>
       <h2>A notebook that keeps itself up to date</h2>

@@ -1,5 +1,4 @@
 import type { ApiClient } from "../api/client.ts";
-import { ApiError } from "../api/error.ts";
 import type { Cell, CellPatch, Frame, NewCell, RunRequest } from "../api/types.ts";
 import { type Draft, Drafts } from "./drafts.ts";
 import { type NotebookState, reduce } from "./reducer.ts";
@@ -300,11 +299,6 @@ export class NotebookStore {
       for (const listener of [...this.#listeners]) listener();
     });
   }
-}
-
-/** Whether a failed command means that the session has ended. */
-export function isSignedOut(error: unknown): boolean {
-  return error instanceof ApiError && error.status === 401;
 }
 
 /** The next frame, or a short while in a hidden tab, where no frames are drawn. */
