@@ -1,0 +1,477 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/kernel"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
+)
+
+// Kernels is what sessions need of a kernel host; *kernel.Host is one.
+type Kernels interface {
+	Analyze(ctx context.Context, sources []string) ([]kernel.Analysis, error)
+	Builtins() map[string]bool
+	Start(ctx context.Context) (*kernel.Kernel, error)
+	Check(ctx context.Context) error
+}
+
+// Options of a Manager.
+type Options struct {
+	Store       Store
+	Kernels     Kernels
+	Log         *slog.Logger
+	MaxKernels  int           // at most so many at once; 0: no limit
+	CellTimeout time.Duration // of one cell's run; 0: none
+	IdleTimeout time.Duration // after which an unused kernel is stopped; 0: never
+}
+
+const (
+	storeTimeout = 30 * time.Second // of one write
+	closeIdle    = time.Minute      // after which a session with neither kernel nor clients is closed
+)
+
+// Manager opens sessions and closes them when nobody needs them.
+type Manager struct {
+	opt    Options
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	mu       sync.Mutex
+	sessions map[string]*opening
+	closed   bool
+	running  sync.WaitGroup // sessions' goroutines
+
+	slots slots
+}
+
+// opening is a session, or the attempt to open it.
+type opening struct {
+	done    chan struct{} // closed when session and err are set
+	session *Session
+	err     error
+}
+
+// NewManager returns a manager with no session open.
+func NewManager(o Options) *Manager {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Manager{
+		opt: o, ctx: ctx, cancel: cancel, sessions: map[string]*opening{},
+		slots: slots{max: o.MaxKernels, holders: map[*Session]struct{}{}},
+	}
+}
+
+// Check tells for each part that the service needs whether it answers.
+func (m *Manager) Check(ctx context.Context) map[string]error {
+	return map[string]error{"store": m.opt.Store.Ping(ctx), "kernels": m.opt.Kernels.Check(ctx)}
+}
+
+// List returns a page of the list of notebooks.
+func (m *Manager) List(ctx context.Context, q Query) (Page, error) {
+	page, err := m.opt.Store.List(ctx, q)
+	if err != nil {
+		return Page{}, fmt.Errorf("list notebooks: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range page.Notebooks {
+		page.Notebooks[i].Kernel.Status = notebook.KernelNone
+		if o := m.sessions[page.Notebooks[i].ID]; o != nil && o.session != nil {
+			page.Notebooks[i].Kernel.Status = o.session.kernelStatus()
+		}
+	}
+	return page, nil
+}
+
+// Create makes a notebook.
+func (m *Manager) Create(ctx context.Context, n NewNotebook) (*notebook.Notebook, error) {
+	name, err := notebook.CheckName(n.Name)
+	if err != nil {
+		return nil, err
+	}
+	if n.Mode == "" {
+		n.Mode = notebook.Auto
+	}
+	if err := notebook.CheckMode(n.Mode); err != nil {
+		return nil, err
+	}
+	if len(n.Cells) > notebook.MaxCells {
+		return nil, &notebook.FieldError{Field: "cells", Message: fmt.Sprintf("must be at most %d", notebook.MaxCells)}
+	}
+	doc := notebook.New(name, n.Mode)
+	for i, c := range n.Cells {
+		cell, err := c.cell()
+		var field *notebook.FieldError
+		if errors.As(err, &field) {
+			return nil, &notebook.FieldError{Field: fmt.Sprintf("cells.%d.%s", i, field.Field), Message: field.Message}
+		}
+		if err != nil {
+			return nil, err
+		}
+		doc.Cells = append(doc.Cells, cell)
+	}
+	engine, err := m.engine(ctx, doc)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range doc.Cells {
+		show(engine, c)
+	}
+	if err := m.opt.Store.Create(ctx, doc); err != nil {
+		return nil, fmt.Errorf("create notebook: %w", err)
+	}
+	return doc, nil
+}
+
+// cell checks the values and makes the cell.
+func (n NewCell) cell() (*notebook.Cell, error) {
+	if n.Kind == "" {
+		n.Kind = notebook.Python
+	}
+	if err := notebook.CheckKind(n.Kind); err != nil {
+		return nil, err
+	}
+	if err := notebook.CheckSource(n.Source); err != nil {
+		return nil, err
+	}
+	cell := notebook.NewCell(n.Kind, n.Source)
+	cell.Disabled, cell.Connection, cell.Result = n.Disabled, n.Connection, n.Result
+	return cell, nil
+}
+
+// Exists returns ErrNotFound if there is no such notebook.
+func (m *Manager) Exists(ctx context.Context, id string) error {
+	_, err := m.open(ctx, id)
+	return err
+}
+
+// open returns the notebook's session, and opens it if need be.
+func (m *Manager) open(ctx context.Context, id string) (*Session, error) {
+	for {
+		m.mu.Lock()
+		if m.closed {
+			m.mu.Unlock()
+			return nil, ErrDraining
+		}
+		o := m.sessions[id]
+		if o == nil {
+			o = &opening{done: make(chan struct{})}
+			m.sessions[id] = o
+			m.mu.Unlock()
+			// Others wait for this attempt, so it doesn't end with this caller's patience.
+			m.load(context.WithoutCancel(ctx), id, o)
+		} else {
+			m.mu.Unlock()
+		}
+		select {
+		case <-o.done:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		if o.err != nil {
+			return nil, o.err
+		}
+		select {
+		case <-o.session.done: // it was closed for want of use just now
+			m.forget(id, o)
+		default:
+			return o.session, nil
+		}
+	}
+}
+
+func (m *Manager) load(ctx context.Context, id string, o *opening) {
+	defer close(o.done)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	doc, err := m.opt.Store.Get(ctx, id)
+	if err == nil {
+		o.session, err = m.newSession(ctx, doc)
+	}
+	if err != nil {
+		o.err = fmt.Errorf("open notebook: %w", err)
+		m.forget(id, o)
+		return
+	}
+	m.running.Go(func() {
+		o.session.loop()
+		m.forget(id, o)
+	})
+}
+
+func (m *Manager) forget(id string, o *opening) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.sessions[id] == o {
+		delete(m.sessions, id)
+	}
+}
+
+// Close ends every session: running cells are interrupted, what they have shown
+// is kept, sockets are told to come back, kernels are stopped. It returns when
+// all that is done, or with the context's error.
+func (m *Manager) Close(ctx context.Context) error {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.cancel()
+	done := make(chan struct{})
+	go func() { m.running.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close notebooks: %w", ctx.Err())
+	}
+}
+
+// Get returns a notebook with its results.
+func (m *Manager) Get(ctx context.Context, id string) (*notebook.Notebook, error) {
+	return ask(ctx, m, id, func(s *Session) (*notebook.Notebook, error) { return s.snapshot(), nil })
+}
+
+// Update changes a notebook's name or mode.
+func (m *Manager) Update(ctx context.Context, id string, ifMatch int64, p NotebookPatch) (*notebook.Notebook, error) {
+	if p.Name != nil {
+		name, err := notebook.CheckName(*p.Name)
+		if err != nil {
+			return nil, err
+		}
+		p.Name = &name
+	}
+	if p.Mode != nil {
+		if err := notebook.CheckMode(*p.Mode); err != nil {
+			return nil, err
+		}
+	}
+	return ask(ctx, m, id, func(s *Session) (*notebook.Notebook, error) {
+		if err := s.update(ifMatch, p); err != nil {
+			return nil, err
+		}
+		return s.snapshot(), nil
+	})
+}
+
+// Delete removes a notebook with its kernel, and ends its subscriptions.
+func (m *Manager) Delete(ctx context.Context, id string, ifMatch int64) error {
+	_, err := ask(ctx, m, id, func(s *Session) (struct{}, error) { return struct{}{}, s.delete(ifMatch) })
+	return err
+}
+
+// placed is a cell with the version of its notebook.
+type placed struct {
+	cell    *notebook.Cell
+	version int64
+}
+
+// CreateCell adds a cell.
+func (m *Manager) CreateCell(ctx context.Context, id string, ifMatch int64, n NewCell) (*notebook.Cell, int64, error) {
+	cell, err := n.cell()
+	if err != nil {
+		return nil, 0, err
+	}
+	analysis, err := m.analyseCell(ctx, cell)
+	if err != nil {
+		return nil, 0, err
+	}
+	p, err := ask(ctx, m, id, func(s *Session) (placed, error) {
+		if err := s.createCell(ifMatch, cell, n.At, analysis); err != nil {
+			return placed{}, err
+		}
+		return placed{s.frozen(s.doc.Cell(cell.ID)), s.doc.Version}, nil
+	})
+	return p.cell, p.version, err
+}
+
+// UpdateCell changes or moves a cell.
+func (m *Manager) UpdateCell(ctx context.Context, id, cell string, ifMatch int64, p CellPatch) (*notebook.Cell, int64, error) {
+	if p.Kind != nil {
+		if err := notebook.CheckKind(*p.Kind); err != nil {
+			return nil, 0, err
+		}
+	}
+	if p.Source != nil {
+		if err := notebook.CheckSource(*p.Source); err != nil {
+			return nil, 0, err
+		}
+	}
+	// The source is analysed before its turn, so that a long one holds up nobody.
+	if p.Source != nil {
+		if _, err := m.analyseCell(ctx, &notebook.Cell{Kind: notebook.Python, Source: *p.Source}); err != nil {
+			return nil, 0, err
+		}
+	}
+	u, err := ask(ctx, m, id, func(s *Session) (placed, error) {
+		if err := s.updateCell(cell, ifMatch, p); err != nil {
+			return placed{}, err
+		}
+		return placed{s.frozen(s.doc.Cell(cell)), s.doc.Version}, nil
+	})
+	return u.cell, u.version, err
+}
+
+// DeleteCell removes a cell and returns the notebook's new version.
+func (m *Manager) DeleteCell(ctx context.Context, id, cell string, ifMatch int64) (int64, error) {
+	return ask(ctx, m, id, func(s *Session) (int64, error) {
+		err := s.deleteCell(cell, ifMatch)
+		return s.doc.Version, err
+	})
+}
+
+// Run starts a run, or adds to the one under way, and returns its id.
+func (m *Manager) Run(ctx context.Context, id string, r RunRequest) (string, error) {
+	w, err := m.start(ctx, id, r)
+	if err != nil {
+		return "", err
+	}
+	return w.id, nil
+}
+
+func (m *Manager) start(ctx context.Context, id string, r RunRequest) (*run, error) {
+	s, err := m.open(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.slots.take(ctx, s); err != nil {
+		return nil, err
+	}
+	return ask(ctx, m, id, func(s *Session) (*run, error) { return s.request(r) })
+}
+
+// RunAndWait starts a run and waits until it has finished, at most so long.
+func (m *Manager) RunAndWait(ctx context.Context, id string, r RunRequest, wait time.Duration) (RunResult, error) {
+	w, err := m.start(ctx, id, r)
+	if err != nil {
+		return RunResult{}, err
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-w.done:
+	case <-timer.C:
+	case <-ctx.Done():
+		return RunResult{}, ctx.Err()
+	}
+	return ask(ctx, m, id, func(s *Session) (RunResult, error) {
+		return RunResult{w.id, w.status, append([]string{}, w.order...), s.snapshot()}, nil
+	})
+}
+
+// Interrupt stops the running cell and drops the queue.
+func (m *Manager) Interrupt(ctx context.Context, id string) error {
+	_, err := ask(ctx, m, id, func(s *Session) (struct{}, error) { s.interrupt(); return struct{}{}, nil })
+	return err
+}
+
+// Restart gives the notebook a fresh kernel and runs everything in it if asked.
+func (m *Manager) Restart(ctx context.Context, id string, run bool) error {
+	s, err := m.open(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := m.slots.take(ctx, s); err != nil {
+		return err
+	}
+	_, err = ask(ctx, m, id, func(s *Session) (struct{}, error) { return struct{}{}, s.restart(run) })
+	return err
+}
+
+// Graph returns who reads what from whom.
+func (m *Manager) Graph(ctx context.Context, id string) (Graph, error) {
+	return ask(ctx, m, id, func(s *Session) (Graph, error) { return s.graph(), nil })
+}
+
+// kernelAnswer is how long the kernel may take to answer between two cells.
+const kernelAnswer = 5 * time.Second
+
+// Variables returns the public names in the kernel; none without a kernel.
+// While a cell runs it is ErrBusy.
+func (m *Manager) Variables(ctx context.Context, id string) ([]Variable, error) {
+	k, err := ask(ctx, m, id, func(s *Session) (*kernel.Kernel, error) { return s.quietKernel() })
+	if err != nil || k == nil {
+		return []Variable{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, kernelAnswer)
+	defer cancel()
+	found, err := k.Variables(ctx)
+	if err != nil {
+		return nil, busyIfLate(ctx, fmt.Errorf("read variables: %w", err))
+	}
+	return ask(ctx, m, id, func(s *Session) ([]Variable, error) {
+		out := make([]Variable, len(found))
+		for i, v := range found {
+			out[i] = Variable{Name: v.Name, Type: v.Type, Summary: v.Summary}
+			if owner := s.engine.Owner(v.Name); owner != "" {
+				out[i].CellID = &owner
+			}
+		}
+		return out, nil
+	})
+}
+
+// Complete proposes what could stand at the cursor, from the names in the kernel.
+func (m *Manager) Complete(ctx context.Context, id, cell, source string, cursor int) (Completion, error) {
+	k, err := ask(ctx, m, id, func(s *Session) (*kernel.Kernel, error) {
+		if s.doc.Cell(cell) == nil {
+			return nil, unknownCell("cell_id", cell)
+		}
+		return s.quietKernel()
+	})
+	if err != nil {
+		return Completion{}, err
+	}
+	if k == nil {
+		return Completion{Start: cursor, End: cursor, Matches: []CompletionMatch{}}, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, kernelAnswer)
+	defer cancel()
+	found, err := k.Complete(ctx, source, cursor)
+	if err != nil {
+		return Completion{}, busyIfLate(ctx, fmt.Errorf("complete: %w", err))
+	}
+	out := Completion{Start: found.Start, End: found.End, Matches: make([]CompletionMatch, len(found.Matches))}
+	for i, match := range found.Matches {
+		out.Matches[i] = CompletionMatch(match)
+	}
+	return out, nil
+}
+
+func busyIfLate(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return ErrBusy
+	}
+	return err
+}
+
+// Subscribe adds a client to the notebook's events; see events.Log.Subscribe.
+func (m *Manager) Subscribe(ctx context.Context, id, epoch string, after uint64) (*events.Subscriber, error) {
+	return ask(ctx, m, id, func(s *Session) (*events.Subscriber, error) { return s.subscribe(epoch, after) })
+}
+
+// ask lets the owner of a notebook's state carry out f and returns its answer.
+func ask[T any](ctx context.Context, m *Manager, id string, f func(*Session) (T, error)) (T, error) {
+	var (
+		answer T
+		failed error
+	)
+	for {
+		s, err := m.open(ctx, id)
+		if err != nil {
+			return answer, err
+		}
+		finished := make(chan struct{})
+		select {
+		case s.calls <- func() { defer close(finished); answer, failed = f(s) }:
+			<-finished
+			return answer, failed
+		case <-s.done: // closed for want of use in this moment: open it again
+		case <-ctx.Done():
+			return answer, ctx.Err()
+		}
+	}
+}
