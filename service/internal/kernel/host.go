@@ -64,7 +64,8 @@ type Host struct {
 	open    map[*Kernel]bool // until the last event is taken
 	early   map[int]int      // exits of processes that are not known yet
 	spares  []*Kernel
-	count   int
+	// generation counts the warm parents that there were.
+	generation int
 }
 
 // probed is what an interpreter says of itself.
@@ -332,7 +333,7 @@ func (h *Host) startParent(ctx context.Context) error {
 	}
 	defer theirs.Close()
 	config, err := json.Marshal(object{
-		"preload": h.o.Preload, "env": h.workerEnvironment(),
+		"preload": stringList(h.o.Preload), "env": h.workerEnvironment(),
 		"memory": h.o.Limits.Memory, "processes": h.o.Limits.Processes, "files": h.o.Limits.Files,
 		"file_size": h.o.Limits.FileSize, "output_limit": h.o.OutputLimit,
 	})
@@ -363,6 +364,7 @@ func (h *Host) startParent(ctx context.Context) error {
 		h.info = Info{Version: ready.Version, Python: h.probe.Executable, Preloaded: ready.Preloaded, Missing: ready.Missing}
 		h.names = names
 		h.parent = parent
+		h.generation++
 		close(h.changed)
 		h.changed = make(chan struct{})
 		h.mu.Unlock()

@@ -69,6 +69,7 @@ func sharedHost(t testing.TB) *Host {
 			Preload: []string{"numpy", "pandas", "matplotlib.pyplot", "plotly"},
 			Limits:  Limits{Memory: 512 << 20, Processes: 32, Files: 256, FileSize: 64 << 20},
 			Spares:  1,
+			Log:     slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		})
 		require.NoError(t, err)
 		shared.host = h

@@ -155,7 +155,7 @@ func (k *Kernel) limitRuns() {
 		if r != k.run && len(k.order)-len(open) > maxRuns {
 			delete(k.runs, id)
 			for _, p := range r.pipes {
-				p.file.Close()
+				p.stop()
 			}
 			continue
 		}
@@ -184,6 +184,10 @@ func (p *pipe) read() {
 	p.mu.Unlock()
 	p.file.Close()
 }
+
+// stop has the reader close the pipe. It doesn't wait, so that it can be called
+// with any lock held.
+func (p *pipe) stop() { p.file.SetReadDeadline(time.Unix(1, 0)) }
 
 // take reads once and hands the bytes on, in one step: whoever drains the pipe
 // at the same time finds either the bytes in it or their text handed on.
@@ -275,7 +279,7 @@ func (r *run) end() {
 	r.k.mu.Lock()
 	defer r.k.mu.Unlock()
 	for _, p := range r.pipes {
-		p.file.Close()
+		p.stop()
 	}
 }
 

@@ -439,6 +439,9 @@ func (k *Kernel) handle(kind byte, id uint32, payload []byte) {
 	case 'h':
 		close(k.ready)
 		return
+	case 'x':
+		k.host.log.Warn("a worker failed", "pid", k.pid, "traceback", string(payload))
+		return
 	case 'r':
 		k.mu.Lock()
 		answer := k.replies[id]

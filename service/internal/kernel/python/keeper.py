@@ -165,11 +165,7 @@ class Keeper:
                 os.close(fd)
             if uid is not None:
                 become(uid)
-                for _ in range(2):
-                    try:
-                        os.kill(-1, signal.SIGKILL)
-                    except ProcessLookupError:
-                        break
+                system.kill_user(uid)
             elif worker:
                 system.kill_tree(worker)
             for name in ("work", "tmp"):

@@ -105,6 +105,8 @@ def fork(link, message, fds, own, config):
             os.close(fd)
         link.socket.close()
         worker.main(fds[0], fds[1], LIFELINE, {**config, **message})
+    except BaseException:
+        worker.report_fault()
     finally:
         leave(worker.EXIT_FAULT)
 

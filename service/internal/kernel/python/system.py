@@ -135,6 +135,25 @@ def send_signal(pid, number):
         return False
 
 
+def kill_user(uid):
+    """Kills every process of the user that this one has become, but itself,
+    and returns when they have ended. One kill reaches all at once: none can
+    fork its way out."""
+    me = os.getpid()
+    for attempt in range(1000):
+        os.kill(-1, signal.SIGKILL)
+        living = False
+        for pid, (_parent, state) in family().items():
+            try:
+                living = living or pid != me and state not in b"ZX" and os.stat(f"/proc/{pid}").st_uid == uid
+            except OSError:
+                continue
+        if not living:
+            return
+        time.sleep(0.001 * min(attempt + 1, 20))
+    raise TimeoutError(f"processes of user {uid} don't end")
+
+
 def kill_tree(root):
     """Kills root and all below it. Root is stopped first and dies last: while
     it lives, as a subreaper, nothing that it started can leave its tree."""

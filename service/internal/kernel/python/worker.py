@@ -8,7 +8,7 @@ that only this process and the service know, so that whatever a cell writes to
 descriptors that it found by trying is dropped by the service as not ours.
 
     packet   token (8) · kind (1) · more (1) · run (4, big endian) · payload
-    kinds    h hello · o stdout · e stderr · d display · f finished · r reply
+    kinds    h hello · o stdout · e stderr · d display · f finished · r reply · x fault
 
 A payload too large for one packet is cut; `more` is 1 in all but the last.
 """
@@ -33,6 +33,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 import types
 import warnings
 
@@ -414,12 +415,8 @@ def main(control, tick, lifeline, config):
     os.environ.clear()
     os.environ.update(environment)
     tempfile.tempdir = None
-    for number in range(1, signal.NSIG):
-        try:
-            if signal.getsignal(number) is signal.SIG_IGN and number != signal.SIGPIPE:
-                signal.signal(number, signal.SIG_DFL)
-        except (OSError, ValueError):
-            pass
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)  # the keeper ignores them
 
     state = State()
     state.channel = Channel(control, bytes.fromhex(config["token"]))
@@ -476,6 +473,7 @@ class Kernel:
         self.private = {}  # cell id -> names that only it can see
         self.compiling = False  # what fails now is the cell's text, not its code
         self.formatter = outputs.Formatter(config["output_limit"])
+        self.pipes = []  # inodes of the run's pipes
         self.reserve = bytearray(1 << 20)  # let go of when memory is short
 
     def serve(self):
@@ -486,9 +484,7 @@ class Kernel:
             except OSError:
                 os._exit(EXIT_CHANNEL)
             if fds:
-                for fd, target in zip(fds, (1, 2)):
-                    os.dup2(fd, target, inheritable=True)
-                    os.close(fd)
+                self.take_pipes(fds)
             match request["op"]:
                 case "run":
                     self.run(request)
@@ -505,6 +501,31 @@ class Kernel:
                         lambda: inspection.complete(self.space, request["source"], request["cursor"]), None
                     )
                     channel.send(b"r", request["run"], encode(reply or {}))
+
+    def take_pipes(self, fds):
+        """Makes a run's pipes the standard output of this process."""
+        # Where a cell closed low descriptors, these took their places.
+        high = [fd if fd > 2 else fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in fds]
+        for fd, target in zip(high, (1, 2)):
+            os.dup2(fd, target, inheritable=True)
+            os.close(fd)
+        if 0 in fds:
+            os.close(0)
+        self.pipes = [os.fstat(fd).st_ino for fd in (1, 2)]
+        try:
+            os.fstat(0)
+        except OSError:  # a cell closed it, and the next file would take its place
+            null = os.open("/dev/null", os.O_RDONLY)
+            if null != 0:
+                os.dup2(null, 0, inheritable=True)
+                os.close(null)
+
+    def has_pipes(self):
+        """Tells whether the pipes are still where they were put."""
+        try:
+            return self.pipes == [os.fstat(1).st_ino, os.fstat(2).st_ino]
+        except OSError:
+            return False
 
     def remove(self, request):
         for name in request["names"]:
@@ -555,7 +576,7 @@ class Kernel:
                     pass
         flush_streams()
         outputs.flush_c_stdout()
-        answer["clean"] = not state.threads and childless()
+        answer["clean"] = not state.threads and childless() and self.has_pipes()
         state.channel.send(b"f", state.run, encode(answer))
 
     def describe(self, error):
@@ -639,6 +660,12 @@ class Kernel:
         """Shows the objects below the cell, each in its richest form."""
         for value in objects:
             self.show("display", value)
+
+
+def report_fault():
+    """Tells the service why the worker can't go on, if it still can tell."""
+    lines = traceback.format_exc()[-10_000:]
+    state.channel.send(b"x", 0, lines.encode("utf-8", "replace"))
 
 
 def try_import():
