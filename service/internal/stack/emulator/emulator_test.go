@@ -196,11 +196,11 @@ func TestServiceKeepsItsFieldsAndSettlesOnEveryTaskDefinition(t *testing.T) {
 	require.NoError(t, err)
 	_, err = api.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String("c")})
 	require.NoError(t, err)
-	register := func() string {
+	register := func(image string) string {
 		out, err := api.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{
 			Family: aws.String("f"), NetworkMode: ecstypes.NetworkModeAwsvpc, Cpu: aws.String("512"), Memory: aws.String("1024"),
 			RequiresCompatibilities: []ecstypes.Compatibility{ecstypes.CompatibilityFargate},
-			ContainerDefinitions:    []ecstypes.ContainerDefinition{{Name: aws.String("n"), Image: aws.String("i")}},
+			ContainerDefinitions:    []ecstypes.ContainerDefinition{{Name: aws.String("n"), Image: aws.String(image)}},
 		})
 		require.NoError(t, err)
 		return *out.TaskDefinition.TaskDefinitionArn
@@ -212,7 +212,7 @@ func TestServiceKeepsItsFieldsAndSettlesOnEveryTaskDefinition(t *testing.T) {
 		return out.Services[0]
 	}
 
-	first := register()
+	first := register("i")
 	_, err = api.CreateService(ctx, &ecs.CreateServiceInput{
 		Cluster: aws.String("c"), ServiceName: aws.String("s"), TaskDefinition: aws.String(first), DesiredCount: aws.Int32(2),
 		CapacityProviderStrategy:      []ecstypes.CapacityProviderStrategyItem{{CapacityProvider: aws.String("FARGATE_SPOT"), Weight: 1, Base: 1}},
@@ -241,7 +241,7 @@ func TestServiceKeepsItsFieldsAndSettlesOnEveryTaskDefinition(t *testing.T) {
 	require.EqualValues(t, 2, service.RunningCount)
 	require.EqualValues(t, 2, service.Deployments[0].RunningCount)
 
-	second := register()
+	second := register("i")
 	_, err = api.UpdateService(ctx, &ecs.UpdateServiceInput{
 		Cluster: aws.String("c"), Service: aws.String("s"), TaskDefinition: aws.String(second), DesiredCount: aws.Int32(3),
 	})
@@ -259,6 +259,17 @@ func TestServiceKeepsItsFieldsAndSettlesOnEveryTaskDefinition(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, deployments.ServiceDeployments, 2)
 	require.Equal(t, ecstypes.ServiceDeploymentStatusSuccessful, deployments.ServiceDeployments[0].Status)
+
+	_, err = api.UpdateService(ctx, &ecs.UpdateServiceInput{
+		Cluster: aws.String("c"), Service: aws.String("s"), TaskDefinition: aws.String(register("i@sha256:" + strings.Repeat("0", 64))),
+	})
+	require.NoError(t, err)
+	require.Equal(t, second, *describe().TaskDefinition, "rolled back")
+	deployments, err = api.ListServiceDeployments(ctx, &ecs.ListServiceDeploymentsInput{
+		Cluster: aws.String("c"), Service: service.ServiceArn,
+	})
+	require.NoError(t, err)
+	require.Equal(t, ecstypes.ServiceDeploymentStatusRollbackSuccessful, deployments.ServiceDeployments[0].Status)
 }
 
 func TestSecurityGroupRulesKeepTheirDescriptions(t *testing.T) {

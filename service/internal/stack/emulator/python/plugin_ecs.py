@@ -4,8 +4,10 @@ moto drops a part of what a service is made of, so that the next plan would
 replace it. Here every field of the request is given back.
 
 Made up: a service runs as many tasks as it wants from the moment that it is made
-or changed, and each of its deployments has succeeded. No container runs here;
-who runs the task definitions must find out about their health alone.
+or changed, and each of its deployments has succeeded, but for one image: a change
+to a task definition with the digest of nothing but zeros, which no image has, is
+rolled back as the circuit breaker would do it. No container runs here; who runs
+the task definitions must find out about their health alone.
 """
 
 import datetime
@@ -45,6 +47,10 @@ DEPLOYED = (
 )
 
 
+# The image that never becomes healthy.
+UNHEALTHY = "@sha256:" + "0" * 64
+
+
 def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
 
@@ -62,8 +68,9 @@ def keep(service: Service, params: dict) -> None:
         service.launch_type = None
 
 
-def deploy(service: Service) -> None:
-    """Ends a deployment of the service's present task definition."""
+def deploy(service: Service, status: str = "SUCCESSFUL") -> None:
+    """Ends a deployment, after which the service runs its present task definition:
+    the new one, or the one before where the deployment was rolled back."""
     ended = now()
     service.deployments = [
         {
@@ -94,7 +101,7 @@ def deploy(service: Service) -> None:
             "serviceArn": service.arn,
             "clusterArn": service.cluster_arn,
             "targetServiceRevisionArn": f"{revision}/{random.randint(10**18, 10**19 - 1)}",
-            "status": "SUCCESSFUL",
+            "status": status,
             "createdAt": ended,
             "startedAt": ended,
             "finishedAt": ended,
@@ -131,14 +138,18 @@ def update_service(self):
     if not described or described[0].status != "ACTIVE":
         raise ServiceException("ServiceNotFoundException", "Service not found.")
     service = described[0]
-    definition = params.get("taskDefinition")
-    if definition:
-        service.task_definition = self.ecs_backend.describe_task_definition(definition).arn
+    status = "SUCCESSFUL"
+    if params.get("taskDefinition"):
+        definition = self.ecs_backend.describe_task_definition(params["taskDefinition"])
+        if any(c.get("image", "").endswith(UNHEALTHY) for c in definition.container_definitions):
+            status = "ROLLBACK_SUCCESSFUL"
+        else:
+            service.task_definition = definition.arn
     if params.get("desiredCount") is not None:
         service.desired_count = params["desiredCount"]
     keep(service, params)
     if any(params.get(field) for field in DEPLOYED):
-        deploy(service)
+        deploy(service, status)
     settle(service)
     return ActionResult({"service": service})
 
