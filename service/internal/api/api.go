@@ -12,6 +12,7 @@ package api
 import (
 	"bytes"
 	"context"
+	_ "embed" // for the API's description
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -115,6 +116,7 @@ func New(o Options) *API {
 	r := e.Group("/api")
 	r.POST("/session", a.handle(a.signIn))
 	r.DELETE("/session", a.handle(a.signOut))
+	get(openAPIPath, a.openAPI)
 	get("/api/notebooks", a.listNotebooks)
 	r.POST("/notebooks", a.handle(a.createNotebook))
 	get("/api/notebooks/:id", a.getNotebook)
@@ -260,6 +262,16 @@ func (a *API) noMethod(c *gin.Context) error {
 
 func (a *API) health(c *gin.Context) error {
 	return respond(c, http.StatusOK, map[string]string{"status": "ok"})
+}
+
+const openAPIPath = "/api/openapi.json"
+
+//go:embed openapi.json
+var openAPI []byte
+
+func (a *API) openAPI(c *gin.Context) error {
+	c.Data(http.StatusOK, "application/json", openAPI)
+	return nil
 }
 
 const readyTimeout = 5 * time.Second

@@ -83,7 +83,7 @@ func (a *API) guard(c *gin.Context) {
 			return // it answered a preflight
 		}
 	}
-	if r.URL.Path == "/health" || r.URL.Path == "/ready" {
+	if r.URL.Path == "/health" || r.URL.Path == "/ready" || r.URL.Path == openAPIPath {
 		return
 	}
 

@@ -398,6 +398,9 @@ func (s *served) do(method, path, body string, headers ...string) answer {
 	}
 	raw, err := io.ReadAll(res.Body)
 	require.NoError(s.t, err)
+	if method != http.MethodHead {
+		described.check(s.t, method, req.URL.Path, body, res, raw)
+	}
 	return answer{res, string(raw)}
 }
 

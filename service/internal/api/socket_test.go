@@ -21,7 +21,7 @@ import (
 
 // patience is how long a test waits for what must happen; only a failure
 // takes that long.
-const patience = 20 * time.Second
+const patience = 90 * time.Second
 
 type client struct {
 	*websocket.Conn
