@@ -1,0 +1,307 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+)
+
+// patience is how long a test waits for what must happen; only a failure
+// takes that long.
+const patience = 90 * time.Second
+
+// beMain makes the test binary the program itself.
+const beMain = "NOTEBOOK_TEST_MAIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(beMain) != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// program starts the program with the given environment and nothing else of
+// the machine's but PATH and HOME.
+func program(t *testing.T, dir string, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Dir = dir
+	cmd.Env = append([]string{beMain + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, env...)
+	return cmd
+}
+
+// output runs the program to its end.
+func output(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	cmd := program(t, t.TempDir(), env, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// service is a running one.
+type service struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	url  string
+	done chan struct{} // closed when it has ended
+	mu   sync.Mutex
+	logs strings.Builder
+}
+
+func start(t *testing.T, dir string, env ...string) *service {
+	t.Helper()
+	s := &service{t: t, done: make(chan struct{})}
+	s.cmd = program(t, dir, append([]string{"ADDR=127.0.0.1:0", "LOG_FORMAT=json", "KERNEL_PRELOAD=-"}, env...), "serve")
+	pipe, err := s.cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, s.cmd.Start())
+	t.Cleanup(s.kill)
+	serving := make(chan string, 1)
+	go func() {
+		defer close(s.done)
+		lines := bufio.NewScanner(pipe)
+		for lines.Scan() {
+			s.mu.Lock()
+			s.logs.WriteString(lines.Text() + "\n")
+			s.mu.Unlock()
+			var line struct{ Msg, URL string }
+			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "serving" {
+				serving <- line.URL
+			}
+		}
+		_ = s.cmd.Wait()
+	}()
+	select {
+	case s.url = <-serving:
+	case <-s.done:
+		t.Fatalf("the service ended: %s", s.log())
+	case <-time.After(patience):
+		t.Fatalf("the service never served: %s", s.log())
+	}
+	return s
+}
+
+func (s *service) log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.logs.String()
+}
+
+func (s *service) kill() {
+	_ = s.cmd.Process.Kill()
+	<-s.done
+}
+
+// terminate sends SIGTERM and returns the exit code.
+func (s *service) terminate() int {
+	s.t.Helper()
+	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-s.done:
+	case <-time.After(patience):
+		s.t.Fatalf("the service never ended: %s", s.log())
+	}
+	return s.cmd.ProcessState.ExitCode()
+}
+
+func (s *service) do(method, path, body string, into any) int {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
+	require.NoError(s.t, err)
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	require.NoError(s.t, err)
+	defer res.Body.Close()
+	raw, err := io.ReadAll(res.Body)
+	require.NoError(s.t, err)
+	if into != nil {
+		require.NoError(s.t, json.Unmarshal(raw, into), string(raw))
+	}
+	return res.StatusCode
+}
+
+type doc struct {
+	ID    string
+	Name  string
+	Cells []struct {
+		ID, Source, Status string
+		Outputs            []struct{ Kind, Text string }
+	}
+}
+
+func TestNotebooksRunAndAreThereAfterAKill(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	var made doc
+	require.Equal(t, 201, s.do("POST", "/api/notebooks", `{"name":"N","cells":[{"source":"x = 20"},{"source":"print(x + 1)"}]}`, &made))
+	var ran struct {
+		Status   string
+		Notebook doc
+	}
+	require.Equal(t, 200, s.do("POST", "/api/notebooks/"+made.ID+"/run?wait=60", "", &ran))
+	require.Equal(t, "ok", ran.Status, s.log())
+	require.Equal(t, "21\n", ran.Notebook.Cells[1].Outputs[0].Text)
+	s.kill()
+
+	s = start(t, dir)
+	var found doc
+	require.Equal(t, 200, s.do("GET", "/api/notebooks/"+made.ID, "", &found))
+	require.Equal(t, "21\n", found.Cells[1].Outputs[0].Text, "outputs are part of the notebook")
+	require.Equal(t, 200, s.do("POST", "/api/notebooks/"+made.ID+"/run?wait=60", "", &ran))
+	require.Equal(t, "ok", ran.Status)
+	require.Zero(t, s.terminate(), s.log())
+}
+
+func TestSIGTERMEndsEverythingInGoodOrder(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, dir)
+	var made doc
+	s.do("POST", "/api/notebooks", `{"name":"N","cells":[{"source":"import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"}]}`, &made)
+	conn, res, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(s.url, "http")+"/api/ws/notebooks/"+made.ID, nil)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	defer conn.Close()
+	require.Equal(t, 202, s.do("POST", "/api/notebooks/"+made.ID+"/run", "", nil))
+	waited := make(chan int, 1)
+	go func() {
+		res, err := http.Post(s.url+"/api/notebooks/"+made.ID+"/run?wait=600", "application/json", strings.NewReader(`{"stale":true}`))
+		if err != nil {
+			waited <- 0
+			return
+		}
+		defer res.Body.Close()
+		waited <- res.StatusCode
+	}()
+
+	pid := 0
+	read := func() (text string, err error) {
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+		_, raw, err := conn.ReadMessage()
+		return string(raw), err
+	}
+	for output := regexp.MustCompile(`"text":"(\d+)\\n`); pid == 0; {
+		text, err := read()
+		require.NoError(t, err)
+		if found := output.FindStringSubmatch(text); found != nil {
+			pid, _ = strconv.Atoi(found[1])
+		}
+	}
+	require.NoError(t, syscall.Kill(pid, 0), "the kernel runs")
+
+	began := time.Now()
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	for err == nil {
+		_, err = read()
+	}
+	require.True(t, websocket.IsCloseError(err, websocket.CloseGoingAway), "%v", err)
+	require.Zero(t, s.terminate(), s.log())
+	require.Less(t, time.Since(began), 25*time.Second+10*time.Second)
+	require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "no kernel outlives the service")
+	require.NotZero(t, <-waited, "the request under way was answered")
+
+	s = start(t, dir)
+	var found doc
+	s.do("GET", "/api/notebooks/"+made.ID, "", &found)
+	require.Equal(t, fmt.Sprintf("%d\n", pid), found.Cells[0].Outputs[0].Text, "what it had shown is kept")
+	require.NotEqual(t, "running", found.Cells[0].Status)
+}
+
+func TestHealthcheckTellsHowTheServiceIs(t *testing.T) {
+	s := start(t, t.TempDir(), "NOTEBOOK_TOKEN=s3cret")
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.url, "http://"))
+	require.NoError(t, err)
+	for _, addr := range []string{":" + port, "0.0.0.0:" + port, "127.0.0.1:" + port, "localhost:" + port} {
+		code, stdout, stderr := output(t, []string{"ADDR=" + addr}, "healthcheck")
+		require.Zero(t, code, "%s: %s", addr, stderr)
+		require.Equal(t, "ok\n", stdout)
+	}
+	require.Zero(t, s.terminate())
+	code, _, stderr := output(t, []string{"ADDR=:" + port}, "healthcheck")
+	require.Equal(t, 1, code)
+	require.Regexp(t, `^notebook: no health from 127\.0\.0\.1:\d+: [^\n]*\n$`, stderr, "one line")
+	code, _, stderr = output(t, []string{"ADDR=nonsense"}, "healthcheck")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "ADDR")
+}
+
+func TestWhatCanNotBeServedIsSaidInOneGo(t *testing.T) {
+	code, stdout, stderr := output(t, []string{"ADDR=:8000", "LOG_LEVEL=loud", "STORE_URL=s3://bucket"}, "serve")
+	require.Equal(t, 1, code)
+	require.Empty(t, stdout)
+	for _, want := range []string{"ADDR: ", "LOG_LEVEL: ", "STORE_URL: ", "notebook serve --help"} {
+		require.Contains(t, stderr, want)
+	}
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	code, _, stderr = output(t, []string{"ADDR=" + taken.Addr().String()}, "serve")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "another program listens on "+taken.Addr().String()+" already: stop it, or set ADDR")
+
+	code, _, stderr = output(t, []string{"ADDR=127.0.0.1:0", "KERNEL_PYTHON=/no/python"}, "serve")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "KERNEL_PYTHON")
+
+	code, _, stderr = output(t, []string{"ADDR=127.0.0.1:0", "FRONTEND_DIR=" + t.TempDir()}, "serve")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "FRONTEND_DIR: ")
+
+	for _, args := range [][]string{{"nonsense"}, {"serve", "extra"}, {"serve", "--port", "1"}} {
+		code, _, stderr = output(t, nil, args...)
+		require.Equal(t, 1, code)
+		require.Regexp(t, `^notebook: [^\n]*\n$`, stderr)
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	code, stdout, _ := output(t, nil, "serve", "--help")
+	require.Zero(t, code)
+	require.Contains(t, stdout, "STORE_URL")
+	code, stdout, _ = output(t, nil, "--help")
+	require.Zero(t, code)
+	require.Contains(t, stdout, "healthcheck")
+	code, stdout, _ = output(t, nil, "--version")
+	require.Zero(t, code)
+	require.Regexp(t, `^notebook \S+\n$`, stdout)
+}
+
+func TestTheDoorIsShutAndThePageOpen(t *testing.T) {
+	s := start(t, t.TempDir(), "NOTEBOOK_TOKEN=s3cret", "FRONTEND_DIR="+builtPage(t))
+	require.Equal(t, 401, s.do("GET", "/api/notebooks", "", nil))
+	require.Equal(t, 200, s.do("GET", "/notebooks/some/where", "", nil))
+	require.NotContains(t, s.log(), "s3cret")
+}
+
+func builtPage(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "index.html"), []byte("<title>Built</title>"), 0o644))
+	return dir
+}
