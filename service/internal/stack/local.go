@@ -255,7 +255,7 @@ func (l *local) build(ctx context.Context) error {
 	var out strings.Builder
 	err = process.Run(ctx, process.Spec{
 		Path: goCommand, Dir: l.Root, Env: append(os.Environ(), "CGO_ENABLED=0"),
-		Args:   []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-X main.version=" + version, "-o", l.binary, "./service/cmd/notebook"},
+		Args:   []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-X main.release=" + version, "-o", l.binary, "./service/cmd/notebook"},
 		Stdout: io.MultiWriter(l.logFile, &out), Stderr: io.MultiWriter(l.logFile, &out),
 	})
 	if err != nil {

@@ -302,7 +302,10 @@ func (e *Edge) dial(ctx context.Context, network, address string) (net.Conn, err
 type unreachable struct{ reason string }
 
 func (u *unreachable) Error() string { return u.reason }
-func (u *unreachable) Timeout() bool { return true } // packets to nowhere are not answered
+
+// Timeout makes it a net.Error: packets to nowhere are not answered.
+func (u *unreachable) Timeout() bool   { return true }
+func (u *unreachable) Temporary() bool { return false }
 
 // ownOrigin turns the edge's own address in an Origin or Referer header into
 // the distribution's, and leaves every other as it is.
