@@ -106,6 +106,9 @@ func (t *Toolchain) venv(ctx context.Context, base string, options ...string) er
 
 // systemPackages makes .venv see the packages of an interpreter of the system.
 func (t *Toolchain) systemPackages(ctx context.Context, base string) error {
+	if t.noSystem {
+		return errors.New("the system's packages are out of reach")
+	}
 	candidates := []string{base, "/usr/bin/python3"}
 	python := t.first(ctx, candidates, scientific)
 	if python == "" {
@@ -144,6 +147,9 @@ func (t *Toolchain) first(ctx context.Context, interpreters []string, code strin
 func (t *Toolchain) interpreter(ctx context.Context) (path, version string, err error) {
 	found := ""
 	for _, name := range []string{"python3", "python3.13", "python3.12", "python3.11", "/usr/bin/python3"} {
+		if t.noSystem && filepath.IsAbs(name) {
+			continue
+		}
 		out, err := t.capture(ctx, t.root, name, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(getattr(sys, '_base_executable', sys.executable))")
 		if ctx.Err() != nil {
 			return "", "", ctx.Err()
