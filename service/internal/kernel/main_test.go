@@ -9,6 +9,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(serviceMode) != "" {
+		playService()
+		return
+	}
 	code := m.Run()
 	if shared.host != nil {
 		if err := shared.host.Close(); err != nil {

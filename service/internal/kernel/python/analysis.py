@@ -267,6 +267,8 @@ class Names:
                         self.stored.add(name)
                     case "DELETE_GLOBAL":
                         self.unstored.add(name)
+                    case "LOAD_GLOBAL":  # of `x += 1`: to the symbol table, a binding alone
+                        self.later.add(name)
                     case "LOAD_NAME" if body and name not in local:
                         self.later.add(name)
                     case "STORE_NAME":

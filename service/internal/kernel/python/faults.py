@@ -45,7 +45,10 @@ def hide_own_frames(report, seen):
     if report is None or id(report) in seen:
         return
     seen.add(id(report))
-    report.stack[:] = [frame for frame in report.stack if not frame.filename.startswith(HERE)]
+    if any(frame.filename.startswith(HERE) for frame in report.stack):
+        # What awaits at the top level comes through the event loop, too.
+        start = next((i for i, frame in enumerate(report.stack) if frame.filename.startswith("<cell ")), 0)
+        report.stack[:] = [frame for frame in report.stack[start:] if not frame.filename.startswith(HERE)]
     hide_own_frames(report.__cause__, seen)
     hide_own_frames(report.__context__, seen)
     for inner in getattr(report, "exceptions", None) or ():

@@ -17,6 +17,7 @@ import _thread
 import asyncio
 import builtins
 import fcntl
+import functools
 import gc
 import importlib.util
 import io
@@ -274,14 +275,19 @@ def follow_threads():
 
 def follow_forks(control, tick, lifeline):
     """A child must not inherit text that is not sent yet, nor the socket."""
-    if hasattr(subprocess, "_fork_exec"):
-        start = subprocess._fork_exec
 
-        def fork_exec(*arguments):
+    def flushing(start):
+        @functools.wraps(start)
+        def flush_and_start(*arguments, **keywords):
             flush_streams()
-            return start(*arguments)
+            return start(*arguments, **keywords)
 
-        subprocess._fork_exec = fork_exec
+        return flush_and_start
+
+    # None of these runs the hooks of a fork.
+    for module, name in ((subprocess, "_fork_exec"), (os, "system"), (os, "posix_spawn"), (os, "posix_spawnp")):
+        if hasattr(module, name):
+            setattr(module, name, flushing(getattr(module, name)))
 
     def in_child():
         state.threads.clear()
