@@ -16,6 +16,7 @@ import (
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/store/memory"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/store/s3"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/store/sqlite"
 )
 
@@ -34,15 +35,18 @@ func Check(url string) error {
 }
 
 // Open opens the store that the URL names: "sqlite:PATH" is a database file,
-// made with its directory if it isn't there; "memory:" lasts as long as the
-// process.
+// made with its directory if it isn't there; "s3://BUCKET/PREFIX" is a bucket
+// that must be there; "memory:" lasts as long as the process.
 func Open(ctx context.Context, url string) (Store, error) {
 	scheme, rest, err := split(url)
 	if err != nil {
 		return nil, err
 	}
-	if scheme == "memory" {
+	switch scheme {
+	case "memory":
 		return memory.New(), nil
+	case "s3":
+		return s3.Open(ctx, rest)
 	}
 	return sqlite.Open(ctx, rest)
 }
@@ -50,7 +54,7 @@ func Open(ctx context.Context, url string) (Store, error) {
 func split(url string) (scheme, rest string, err error) {
 	scheme, rest, ok := strings.Cut(url, ":")
 	if !ok {
-		return "", "", fmt.Errorf("%q has no scheme: write sqlite:PATH or memory:", url)
+		return "", "", fmt.Errorf("%q has no scheme: write sqlite:PATH, s3://BUCKET/PREFIX or memory:", url)
 	}
 	switch scheme {
 	case "memory":
@@ -64,11 +68,20 @@ func split(url string) (scheme, rest string, err error) {
 		if strings.HasPrefix(rest, "//") {
 			return "", "", fmt.Errorf("%q: write the path right behind the colon, such as sqlite:data/notebooks.db or sqlite:/var/lib/notebook/notebooks.db", url)
 		}
-	case "s3", "postgres", "postgresql":
+	case "s3":
+		address, ok := strings.CutPrefix(rest, "//")
+		if !ok {
+			return "", "", fmt.Errorf("%q: write s3://BUCKET/PREFIX", url)
+		}
+		if err := s3.Check(address); err != nil {
+			return "", "", err
+		}
+		return scheme, address, nil
+	case "postgres", "postgresql":
 		// Only the scheme is named, as the rest may hold a password.
-		return "", "", fmt.Errorf("%s:// stores are not supported by this build yet: use sqlite:PATH", scheme)
+		return "", "", fmt.Errorf("%s:// stores are not supported by this build yet: use sqlite:PATH or s3://BUCKET/PREFIX", scheme)
 	default:
-		return "", "", fmt.Errorf("unknown scheme %q: write sqlite:PATH or memory:", scheme)
+		return "", "", fmt.Errorf("unknown scheme %q: write sqlite:PATH, s3://BUCKET/PREFIX or memory:", scheme)
 	}
 	return scheme, rest, nil
 }

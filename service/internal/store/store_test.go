@@ -26,7 +26,9 @@ func TestURLsThatNameNoStoreAreRefusedWithTheWayOut(t *testing.T) {
 		"sqlite:":                     "names no file",
 		"sqlite:///data/notebooks.db": "right behind the colon",
 		"memory:x":                    "nothing may follow",
-		"s3://bucket/prefix":          "not supported by this build yet",
+		"s3://":                       "not the name of a bucket",
+		"s3:bucket":                   "write s3://BUCKET/PREFIX",
+		"s3://bucket//x":              "not a plain path",
 		"postgres://u:secret@host/db": "not supported by this build yet",
 		"mysql://u:secret@host/db":    "unknown scheme",
 	} {

@@ -6,11 +6,9 @@
 package memory
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -55,21 +53,7 @@ func (s *Store) List(ctx context.Context, q session.Query) (session.Page, error)
 	}
 	s.mu.RUnlock()
 
-	slices.SortFunc(found, func(a, b notebook.Summary) int { return newestFirst(storekit.After(a), storekit.After(b)) })
-	if from != nil {
-		found = slices.DeleteFunc(found, func(n notebook.Summary) bool { return newestFirst(storekit.After(n), *from) <= 0 })
-	}
-	result := session.Page{Notebooks: found}
-	if len(found) > q.Limit {
-		result.Notebooks = found[:q.Limit]
-		cursor := storekit.After(found[q.Limit-1]).Cursor()
-		result.NextCursor = &cursor
-	}
-	return result, nil
-}
-
-func newestFirst(a, b storekit.Place) int {
-	return cmp.Or(cmp.Compare(b.CreatedMS, a.CreatedMS), strings.Compare(b.ID, a.ID))
+	return storekit.Page(found, from, q.Limit), nil
 }
 
 // Get is session.Store's.
@@ -119,56 +103,15 @@ func (s *Store) Apply(ctx context.Context, c session.Change) error {
 	if err := storekit.CheckChange(c); err != nil {
 		return err
 	}
-	next := c.Notebook.Clone()
+	change := c
+	change.Notebook = c.Notebook.Clone()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, err := s.find(ctx, next.ID)
+	n, err := s.find(ctx, c.Notebook.ID)
 	if err != nil {
 		return err
 	}
-	if c.Base != 0 {
-		if n.Version != c.Base {
-			return &session.VersionError{Given: c.Base, Current: n.Version}
-		}
-		n.Name, n.Mode, n.Version, n.UpdatedAt = next.Name, next.Mode, next.Version, next.UpdatedAt
-		for _, id := range c.Removed {
-			n.Remove(id)
-		}
-		for _, id := range c.Written {
-			write(n, next.Cell(id))
-		}
-		place := make(map[string]int, len(next.Cells))
-		for i, cell := range next.Cells {
-			place[cell.ID] = i
-		}
-		slices.SortStableFunc(n.Cells, func(a, b *notebook.Cell) int { return place[a.ID] - place[b.ID] })
-	}
-	for _, id := range c.Ran {
-		from, to := next.Cell(id), n.Cell(id)
-		if from == nil || to == nil {
-			continue // removed while it ran
-		}
-		document := *to
-		*to = *from
-		to.Kind, to.Source, to.Disabled = document.Kind, document.Source, document.Disabled
-		to.Connection, to.Result = document.Connection, document.Result
-	}
-	return nil
-}
-
-// write keeps the document of a cell, and leaves its results as they are.
-func write(n *notebook.Notebook, from *notebook.Cell) {
-	if from == nil {
-		return // written and removed since
-	}
-	to := n.Cell(from.ID)
-	if to == nil {
-		to = notebook.NewCell(from.Kind, from.Source)
-		to.ID = from.ID
-		n.Cells = append(n.Cells, to)
-	}
-	to.Kind, to.Source, to.Disabled = from.Kind, from.Source, from.Disabled
-	to.Connection, to.Result = from.Connection, from.Result
+	return storekit.Merge(n, change)
 }
 
 // Delete is session.Store's.

@@ -1,13 +1,15 @@
 // Package storekit is what all stores have in common: the cursor that leads to
-// the next page of a list, how names are searched, and what a change may be.
+// the next page of a list, how names are searched, and what a change does.
 //
 // It reads and writes nothing. Its invariant: any store understands the
 // cursors that another one gave.
 package storekit
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -74,4 +76,75 @@ func CheckChange(c session.Change) error {
 		return errors.New("a change to the document without the version that it was made on")
 	}
 	return nil
+}
+
+// Page cuts a page out of the whole list, which it sorts: newest first, behind
+// the place if there is one.
+func Page(all []notebook.Summary, from *Place, limit int) session.Page {
+	slices.SortFunc(all, func(a, b notebook.Summary) int { return newestFirst(After(a), After(b)) })
+	if from != nil {
+		all = slices.DeleteFunc(all, func(n notebook.Summary) bool { return newestFirst(After(n), *from) <= 0 })
+	}
+	page := session.Page{Notebooks: all}
+	if len(all) > limit {
+		page.Notebooks = all[:limit]
+		cursor := After(all[limit-1]).Cursor()
+		page.NextCursor = &cursor
+	}
+	return page
+}
+
+func newestFirst(a, b Place) int {
+	return cmp.Or(cmp.Compare(b.CreatedMS, a.CreatedMS), strings.Compare(b.ID, a.ID))
+}
+
+// Merge puts what a change names into the notebook as it is kept, for stores
+// that keep it in one piece. It returns a *session.VersionError, with nothing
+// changed, if the change was made on another version. The notebook takes over
+// what the change's one holds.
+func Merge(n *notebook.Notebook, c session.Change) error {
+	next := c.Notebook
+	if c.Base != 0 {
+		if n.Version != c.Base {
+			return &session.VersionError{Given: c.Base, Current: n.Version}
+		}
+		n.Name, n.Mode, n.Version, n.UpdatedAt = next.Name, next.Mode, next.Version, next.UpdatedAt
+		for _, id := range c.Removed {
+			n.Remove(id)
+		}
+		for _, id := range c.Written {
+			write(n, next.Cell(id))
+		}
+		place := make(map[string]int, len(next.Cells))
+		for i, cell := range next.Cells {
+			place[cell.ID] = i
+		}
+		slices.SortStableFunc(n.Cells, func(a, b *notebook.Cell) int { return place[a.ID] - place[b.ID] })
+	}
+	for _, id := range c.Ran {
+		from, to := next.Cell(id), n.Cell(id)
+		if from == nil || to == nil {
+			continue // removed while it ran
+		}
+		document := *to
+		*to = *from
+		to.Kind, to.Source, to.Disabled = document.Kind, document.Source, document.Disabled
+		to.Connection, to.Result = document.Connection, document.Result
+	}
+	return nil
+}
+
+// write keeps the document of a cell, and leaves its results as they are.
+func write(n *notebook.Notebook, from *notebook.Cell) {
+	if from == nil {
+		return // written and removed since
+	}
+	to := n.Cell(from.ID)
+	if to == nil {
+		to = notebook.NewCell(from.Kind, from.Source)
+		to.ID = from.ID
+		n.Cells = append(n.Cells, to)
+	}
+	to.Kind, to.Source, to.Disabled = from.Kind, from.Source, from.Disabled
+	to.Connection, to.Result = from.Connection, from.Result
 }
