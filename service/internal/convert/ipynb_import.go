@@ -24,7 +24,11 @@ func importIPYNB(body []byte, d *document) error {
 	if err := json.Unmarshal(body, &whole); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return malformed(body, int(syntax.Offset)-1, "malformed JSON: "+syntax.Error())
+			at := int(syntax.Offset) - 1 // the offset is of the byte after
+			if syntax.Error() == "unexpected end of JSON input" {
+				at = len(body)
+			}
+			return malformed(body, at, "malformed JSON: "+syntax.Error())
 		}
 		return malformed(body, 0, "malformed JSON: "+err.Error())
 	}
