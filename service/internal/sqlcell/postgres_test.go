@@ -1,0 +1,178 @@
+package sqlcell_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	serverUser     = "cells"
+	serverPassword = "p@ss/w:rd?s3cret"
+)
+
+// server is a real PostgreSQL that a test started.
+type server struct {
+	port    int
+	dir     string
+	command *exec.Cmd
+}
+
+// url has the password percent-encoded.
+func (s *server) url() string {
+	return fmt.Sprintf("postgres://%s:p%%40ss%%2Fw%%3Ard%%3Fs3cret@127.0.0.1:%d/postgres?sslmode=disable", serverUser, s.port)
+}
+
+func (s *server) settings() string { return fmt.Sprintf(`{"pg":%q}`, s.url()) }
+
+// startServer starts a server with fresh data that ends with the test.
+func startServer(t testing.TB) *server {
+	t.Helper()
+	bin := serverPrograms(t)
+	// Not t.TempDir: the server's own user must be able to enter it.
+	dir, err := os.MkdirTemp("", "sqlcell-postgres-")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	as := &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if os.Getuid() == 0 { // as whom the server refuses to run
+		uid, gid := otherUser(t)
+		require.NoError(t, os.Chown(dir, uid, gid))
+		as.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	password := filepath.Join(dir, "password")
+	require.NoError(t, os.WriteFile(password, []byte(serverPassword), 0o644))
+	data := filepath.Join(dir, "data")
+
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "--no-sync", "--no-instructions", "--username", serverUser,
+		"--pwfile", password, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--pgdata", data)
+	initdb.SysProcAttr, initdb.Dir = as, dir
+	out, err := initdb.CombinedOutput()
+	require.NoError(t, err, "initdb: %s", out)
+
+	s := &server{port: freePort(t), dir: dir}
+	var log bytes.Buffer
+	s.command = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(s.port),
+		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
+		"-c", "max_connections=20", "-c", "shared_buffers=16MB", "-c", "timezone=UTC")
+	s.command.SysProcAttr, s.command.Dir = as, dir
+	s.command.Stdout, s.command.Stderr = &log, &log
+	// A thread that ends takes the server with it through Pdeathsig, so one
+	// is kept for it.
+	started, ended := make(chan error), make(chan struct{})
+	go onOwnThread(func() {
+		started <- s.command.Start()
+		if s.command.Process != nil {
+			_ = s.command.Wait()
+		}
+		close(ended)
+	})
+	require.NoError(t, <-started)
+	t.Cleanup(func() {
+		_ = s.command.Process.Signal(syscall.SIGINT) // the fast shutdown
+		select {
+		case <-ended:
+		case <-time.After(30 * time.Second):
+			_ = s.command.Process.Kill()
+			<-ended
+		}
+	})
+	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		conn, err := pgx.Connect(ctx, s.url())
+		if err == nil {
+			require.NoError(t, conn.Close(ctx))
+			return s
+		}
+		select {
+		case <-ended:
+			require.Fail(t, "the server ended", log.String())
+		default:
+		}
+		require.Less(t, time.Since(start), time.Minute, "the server does not answer: %v", err)
+	}
+}
+
+func serverPrograms(t testing.TB) string {
+	t.Helper()
+	candidates := []string{}
+	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
+		candidates = append(candidates, strings.TrimSpace(string(out)))
+	}
+	if path, err := exec.LookPath("postgres"); err == nil {
+		candidates = append(candidates, filepath.Dir(path))
+	}
+	versions, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	candidates = append(candidates, versions...)
+	for i := len(candidates) - 1; i >= 0; i-- {
+		_, noServer := os.Stat(filepath.Join(candidates[i], "postgres"))
+		_, noInit := os.Stat(filepath.Join(candidates[i], "initdb"))
+		if noServer == nil && noInit == nil {
+			return candidates[i]
+		}
+	}
+	require.FailNow(t, "PostgreSQL is not installed: the tests of SQL cells start a server of their own and need "+
+		"its programs initdb and postgres on PATH (Debian and Ubuntu: apt-get install postgresql)")
+	return ""
+}
+
+func otherUser(t testing.TB) (uid, gid int) {
+	t.Helper()
+	for _, name := range []string{"postgres", "nobody"} {
+		if u, err := user.Lookup(name); err == nil {
+			uid, err := strconv.Atoi(u.Uid)
+			require.NoError(t, err)
+			gid, err := strconv.Atoi(u.Gid)
+			require.NoError(t, err)
+			return uid, gid
+		}
+	}
+	return 65534, 65534
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// onOwnThread runs f on a thread that nothing else uses.
+func onOwnThread(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	f()
+}
+
+// admin runs a statement beside the connections under test and returns the
+// first value of the first row, or "".
+func (s *server) admin(t testing.TB, query string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.url())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, conn.Close(ctx)) }()
+	results, err := conn.PgConn().Exec(ctx, query).ReadAll()
+	require.NoError(t, err)
+	last := results[len(results)-1]
+	if len(last.Rows) == 0 {
+		return ""
+	}
+	return string(last.Rows[0][0])
+}
