@@ -128,6 +128,8 @@ export function ListPage() {
 
   const empty = listing?.notebooks.length === 0 && listing.query === "" && query === "";
 
+  const listed = !empty && (listing !== null || problem !== null || query !== "");
+
   return (
     <div className="list-page">
       <header className="list-header">
@@ -139,13 +141,13 @@ export function ListPage() {
       <main className="list-main">
         <div className="list-title">
           <h1>Notebooks</h1>
-          {!empty && (
+          {listed && (
             <button type="button" className="button primary" disabled={creating} onClick={createBlank}>
               <Icon name="plus" /> New notebook
             </button>
           )}
         </div>
-        {!empty && (
+        {listed && (
           <label className="search">
             <Icon name="search" />
             <span className="visually-hidden">Search notebooks</span>

@@ -190,6 +190,11 @@ export class Drafts {
     }
   }
 
+  /** Resolves when no save is under way any more, whether they succeeded or not. */
+  async settled(): Promise<void> {
+    await this.#queue;
+  }
+
   /** The service may be reachable again: tries anew what failed. */
   retry(): void {
     for (const [cell, draft] of this.#drafts) {

@@ -174,7 +174,9 @@ export class NotebookStore {
     await this.#client.updateNotebook(this.id, { mode });
   }
 
-  createCell(cell: NewCell): Promise<Cell> {
+  async createCell(cell: NewCell): Promise<Cell> {
+    // A new cell makes a new version; a save under way is conditional on the one before it.
+    await this.#drafts.settled();
     return this.#client.createCell(this.id, cell);
   }
 

@@ -1,0 +1,38 @@
+import { describe, expect, it } from "vitest";
+import { renderMarkdown } from "./markdown.ts";
+
+function html(source: string): string {
+  const host = document.createElement("div");
+  host.append(renderMarkdown(source));
+  return host.innerHTML;
+}
+
+describe("renderMarkdown", () => {
+  it("renders prose, code and tables", () => {
+    expect(html("# Title\n\n**bold** `code`")).toContain("<h1>Title</h1>");
+    expect(html("| a |\n|---|\n| 1 |")).toContain('<div class="table-scroll" tabindex="0"><table>');
+  });
+
+  it.each([
+    ["a script", "<script>alert(1)</script>"],
+    ["a handler", '<img src="x" onerror="alert(1)">'],
+    ["a handler in SVG", "<svg onload=alert(1)><script>alert(1)</script></svg>"],
+    ["a javascript link", "[x](javascript:alert(1)) <a href='JaVaScRiPt:alert(1)'>x</a>"],
+    ["a data document", "<a href='data:text/html,<script>alert(1)</script>'>x</a>"],
+    ["a base address", '<base href="https://example.org/">'],
+    ["a refresh", '<meta http-equiv="refresh" content="0;url=https://example.org">'],
+    ["a frame", '<iframe srcdoc="<script>alert(1)</script>"></iframe>'],
+    ["a form", '<form action="https://example.org"><input name="attributes"><button>go</button></form>'],
+    ["an overlay", '<div style="position:fixed;inset:0">x</div><style>body{display:none}</style>'],
+    ["a taken name", '<a id="root" name="body" class="toolbar" data-cell-id="x">x</a>'],
+    ["an object", '<object data="x"></object><embed src="x">'],
+  ])("leaves nothing of %s", (_, source) => {
+    expect(html(source)).not.toMatch(
+      /<(script|svg|base|meta|iframe|form|input|button|style|object|embed)|\son\w+=|javascript:|data:|\sstyle=|\s(id|name|class|data-\S+)=/i,
+    );
+  });
+
+  it("opens links elsewhere, without a hold on this page", () => {
+    expect(html("[x](https://example.org)")).toContain('target="_blank" rel="noopener noreferrer"');
+  });
+});
