@@ -25,7 +25,9 @@ output "private_subnet_ids" {
   description = "Ids of the subnets without a route from the internet, one in each zone; whether they have a route to it is the choice of `nat`."
   value       = aws_subnet.private[*].id
 
-  depends_on = [aws_route.private_internet, aws_route_table_association.private]
+  # CloudFront makes a VPC origin to a load balancer here only where the VPC has an
+  # internet gateway, though nothing is routed through it.
+  depends_on = [aws_route.private_internet, aws_route_table_association.private, aws_internet_gateway.this]
 }
 
 output "nat" {

@@ -33,6 +33,13 @@ variable "image" {
   nullable    = false
 }
 
+variable "wait_for_steady_state" {
+  description = "Whether an apply waits for healthy tasks."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 provider "aws" {
   region = var.region
 
@@ -72,6 +79,8 @@ module "ecs" {
 
   timeouts            = { origin_read = 90, idle = 600, deregistration = 45, stop = 60 }
   target_health_check = { interval_seconds = 15, grace_period_seconds = 90 }
+
+  wait_for_steady_state = var.wait_for_steady_state
 
   execute_command    = true
   container_insights = "enhanced"

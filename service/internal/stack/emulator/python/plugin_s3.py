@@ -1,26 +1,13 @@
-"""S3: a batch delete may name the version of a delete marker, and no bucket policy is
-enforced.
+"""S3: a key that has delete markers can go from a bucket whose versioning is
+suspended, which is how Terraform empties a bucket.
 
-moto raises an event for the last version of a key that goes, and fails when that
-version is a delete marker, which has no object behind it. Nothing is made up here:
-no event is raised for markers.
-
-moto evaluates bucket policies without their principals and conditions: a statement
-that denies requests without TLS denies every request. Whoever stands for a principal
-(the edge, for CloudFront) reads the policy and evaluates it.
+moto frees the content of each version then, and fails at a marker, which has none.
+Nothing is made up here. What stays different from S3: in such a bucket, a delete
+of one version takes all of the key's.
 """
 
-from moto.iam.access_control import PermissionResult
-from moto.s3 import notifications
-from moto.s3.models import FakeBucket, FakeDeleteMarker
+from moto.s3.models import FakeDeleteMarker
 
 
 def install() -> None:
-    send = notifications.send_event
-
-    def send_event(account_id, event_name, bucket, key):
-        if not isinstance(key, FakeDeleteMarker):
-            send(account_id, event_name, bucket, key)
-
-    notifications.send_event = send_event
-    FakeBucket.get_permission = lambda self, action, resource: PermissionResult.NEUTRAL
+    FakeDeleteMarker.dispose = lambda self: None
