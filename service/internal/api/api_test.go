@@ -1,13 +1,17 @@
 package api
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -138,6 +142,32 @@ func TestRunsAndWhatIsAskedOfThem(t *testing.T) {
 	require.Equal(t, "cell_id", s.do("POST", base+"/complete", `{"cell_id":"x","source":"","cursor":0}`).problem(t, 422).Errors[0].Field)
 	require.Equal(t, "cursor", s.do("POST", base+"/complete", `{"cell_id":"x","source":"🐍","cursor":3}`).problem(t, 422).Errors[0].Field)
 	require.Len(t, s.do("POST", base+"/complete", `{}`).problem(t, 422).Errors, 3)
+}
+
+func TestARunIsWaitedForLongerThanARequestMayTakeToArrive(t *testing.T) {
+	s := serve(t)
+	n := s.notebook()
+	s.waits = true
+	short := httptest.NewUnstartedServer(s.api)
+	short.Config.ReadTimeout = 300 * time.Millisecond
+	short.Start()
+	defer short.Close()
+	res, err := http.Post(short.URL+"/api/notebooks/"+n.ID+"/run?wait=1", "application/json", strings.NewReader("{}"))
+	require.NoError(t, err)
+	defer res.Body.Close()
+	require.Equal(t, http.StatusOK, res.StatusCode)
+
+	// But a body that doesn't arrive holds nothing up for ever.
+	conn, err := net.Dial("tcp", short.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /api/notebooks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{")
+	require.NoError(t, err)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
 }
 
 func TestMalformedRequestsAreRefusedWithTheFieldAtFault(t *testing.T) {

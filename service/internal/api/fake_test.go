@@ -33,6 +33,7 @@ type fake struct {
 	fails     map[string]error
 	runs      []session.RunRequest
 	block     chan struct{} // Interrupt waits for it, if it isn't nil
+	waits     bool          // RunAndWait takes its time
 }
 
 var errPanic = errors.New("panic")
@@ -233,7 +234,14 @@ func (f *fake) Run(_ context.Context, id string, r session.RunRequest) (string, 
 	return notebook.NewID(), nil
 }
 
-func (f *fake) RunAndWait(ctx context.Context, id string, r session.RunRequest, _ time.Duration) (session.RunResult, error) {
+func (f *fake) RunAndWait(ctx context.Context, id string, r session.RunRequest, wait time.Duration) (session.RunResult, error) {
+	if f.waits {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return session.RunResult{}, ctx.Err()
+		}
+	}
 	run, err := f.Run(ctx, id, r)
 	if err != nil {
 		return session.RunResult{}, err
