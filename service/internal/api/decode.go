@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -41,9 +40,6 @@ func (a *API) body(c *gin.Context, required bool) (*object, error) {
 		}
 		return nil, newProblem(http.StatusBadRequest, "the body could not be read to its end")
 	}
-	// The server's limit on the time to read a request would otherwise count on,
-	// and end one that waits for a run. Not every writer knows deadlines.
-	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Time{})
 	if len(bytes.TrimSpace(raw)) == 0 && !required {
 		return &object{}, nil
 	}
