@@ -63,7 +63,11 @@ resource "aws_ecs_task_definition" "this" {
     }
   }
 
-  container_definitions = jsonencode([{
+  # Without secrets the field is left out: an empty list needn't come back from ECS as
+  # one, and then every plan would differ.
+  container_definitions = jsonencode([merge(length(var.secrets) == 0 ? null : {
+    secrets = [for name in sort(keys(var.secrets)) : { name = name, valueFrom = var.secrets[name] }]
+    }, {
     name      = local.container_name
     image     = var.image
     command   = var.container.command
@@ -88,7 +92,6 @@ resource "aws_ecs_task_definition" "this" {
     }]
 
     environment = [for name in sort(keys(var.environment)) : { name = name, value = var.environment[name] }]
-    secrets     = [for name in sort(keys(var.secrets)) : { name = name, valueFrom = var.secrets[name] }]
 
     mountPoints = [for name in sort(keys(local.volumes)) : {
       sourceVolume  = name
@@ -117,7 +120,7 @@ resource "aws_ecs_task_definition" "this" {
         max-buffer-size = "10m"
       }
     }
-  }])
+  })])
 }
 
 resource "aws_ecs_service" "this" {

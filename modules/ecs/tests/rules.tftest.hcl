@@ -130,6 +130,10 @@ run "without_secrets_it_reads_none" {
     condition     = length([for s in data.aws_iam_policy_document.execution.statement : s if s.sid == "ReadSecrets"]) == 0
     error_message = "no statement without secrets"
   }
+  assert {
+    condition     = !contains(keys(jsondecode(aws_ecs_task_definition.this.container_definitions)[0]), "secrets")
+    error_message = "no empty list, which ECS doesn't give back"
+  }
 }
 
 run "an_image_from_elsewhere_needs_no_permission" {
