@@ -7,3 +7,5 @@ declare module "plotly.js-strict-dist-min" {
   const Plotly: import("./outputs/plotly.ts").PlotlyStatic;
   export default Plotly;
 }
+
+declare module "monaco-editor/editor/contrib/suggest/browser/suggestController" {}
