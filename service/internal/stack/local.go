@@ -84,7 +84,7 @@ func (s *Stack) upLocal(ctx, hurry context.Context) (err error) {
 
 	output := &syncWriter{w: logFile}
 	l := &local{
-		Stack: s, logFile: output, tool: s.tools(output),
+		Stack: s, logFile: output, tool: s.tools(output, s.work.temporary()),
 		log:   slog.New(slog.NewTextHandler(output, &slog.HandlerOptions{Level: slog.LevelInfo})),
 		state: &State{Environment: s.Environment, Supervisor: process.Self(), Started: time.Now().UTC(), Phase: "starting", Tasks: []tasks.Status{}},
 	}
@@ -254,7 +254,7 @@ func (l *local) build(ctx context.Context) error {
 	}
 	var out strings.Builder
 	err = process.Run(ctx, process.Spec{
-		Path: goCommand, Dir: l.Root, Env: append(os.Environ(), "CGO_ENABLED=0"),
+		Path: goCommand, Dir: l.Root, Env: append(os.Environ(), "CGO_ENABLED=0", l.work.temporary()),
 		Args:   []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-X main.release=" + version, "-o", l.binary, "./service/cmd/notebook"},
 		Stdout: io.MultiWriter(l.logFile, &out), Stderr: io.MultiWriter(l.logFile, &out),
 	})
@@ -538,7 +538,7 @@ func (s *Stack) planLocal(ctx context.Context) (err error) {
 	if err := os.MkdirAll(plan.work.path("tmp"), 0o755); err != nil {
 		return err
 	}
-	l := &local{Stack: plan, logFile: io.Discard, tool: plan.tools(io.Discard), log: slog.New(slog.DiscardHandler)}
+	l := &local{Stack: plan, logFile: io.Discard, tool: plan.tools(io.Discard, plan.work.temporary()), log: slog.New(slog.DiscardHandler)}
 	if err := copyRoots(l.Root, l.work.path("terraform")); err != nil {
 		return err
 	}

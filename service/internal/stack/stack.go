@@ -94,8 +94,8 @@ var requiredOutputs = []string{
 	"token_secret_arn", "target_group_arn", "url",
 }
 
-func (s *Stack) tools(output io.Writer) *toolchain.Toolchain {
-	return toolchain.New(s.Root, s.Progress.Say, output)
+func (s *Stack) tools(output io.Writer, env ...string) *toolchain.Toolchain {
+	return toolchain.New(s.Root, s.Progress.Say, output, env...)
 }
 
 // step runs a named step with progress.

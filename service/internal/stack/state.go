@@ -35,6 +35,9 @@ func (w workspace) path(elements ...string) string {
 	return filepath.Join(append([]string{w.dir}, elements...)...)
 }
 
+// temporary is the variable by which what a killed `up` leaves is found.
+func (w workspace) temporary() string { return "TMPDIR=" + w.path("tmp") }
+
 // log is beside the folder, so that it is there when a failed start has been
 // cleaned away.
 func (w workspace) log() string { return w.dir + ".log" }

@@ -42,9 +42,10 @@ type Toolchain struct {
 }
 
 // New returns the toolchain of the checkout at root. say gets one line for
-// each thing that is really done; output gets all that the tools print.
-func New(root string, say func(string), output io.Writer) *Toolchain {
-	return &Toolchain{root: root, say: say, output: &lockedWriter{w: output}, env: os.Environ()}
+// each thing that is really done; output gets all that the tools print; env is
+// added to this program's own environment for them.
+func New(root string, say func(string), output io.Writer, env ...string) *Toolchain {
+	return &Toolchain{root: root, say: say, output: &lockedWriter{w: output}, env: append(os.Environ(), env...)}
 }
 
 // lockedWriter lets steps that run at the same time share one log.
