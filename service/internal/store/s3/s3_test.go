@@ -95,6 +95,9 @@ func opened(t *testing.T, address string) *Store {
 }
 
 func TestS3Store(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes moto, which takes seconds to start")
+	}
 	client := emulator(t)
 	prefixes := 0
 	t.Run("keeps the promises of stores", func(t *testing.T) {
