@@ -166,6 +166,9 @@ func (p *postgres) unreachable(err error) *notebook.CellError {
 }
 
 func (p *postgres) lost(err error) *notebook.CellError {
+	if errors.As(err, new(*pgproto3.ExceededMaxBodyLenErr)) {
+		return sqlError("program_limit_exceeded", "a row is larger than the limit of %d MiB: select less of it", maxMessage>>20)
+	}
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
 		return sqlError(conditionName(refused.Code), "the database server ended the session: %s", p.redact(refused.Message))

@@ -155,10 +155,12 @@ func (p *parser) copy(upTo int) {
 	p.copied = upTo
 }
 
-// replace puts text in place of the source from p.pos to end.
+// replace puts text in place of the source from p.pos to end. White space
+// before it counts as what stands before.
 func (p *parser) replace(end int, text string) {
 	p.copy(p.pos)
-	p.now.marks = append(p.now.marks, mark{p.out.Len(), p.pos})
+	space := len(text) - len(strings.TrimLeft(text, " "))
+	p.now.marks = append(p.now.marks, mark{p.out.Len() + space, p.pos})
 	p.out.WriteString(text)
 	p.now.marks = append(p.now.marks, mark{p.out.Len(), end})
 	p.pos, p.copied = end, end

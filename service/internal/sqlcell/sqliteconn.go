@@ -126,16 +126,7 @@ func (c *sqliteConn) failed(rc int32) *failure {
 	if extended := sqlite3.Xsqlite3_extended_errcode(c.tls, c.db); extended&0xff == rc&0xff {
 		rc = extended
 	}
-	// "Abort due to constraint violation (SQLITE_CONSTRAINT)"
-	described := sqlite.ErrorCodeString[int(rc)]
-	if described == "" {
-		described = sqlite.ErrorCodeString[int(rc&0xff)]
-	}
-	if _, name, found := strings.Cut(described, "("); found {
-		f.name = strings.TrimSuffix(name[strings.LastIndex(name, "(")+1:], ")")
-	} else {
-		f.name = fmt.Sprintf("SQLITE_%d", rc)
-	}
+	f.name = errorName(rc)
 	switch rc & 0xff {
 	case sqlite3.SQLITE_INTERRUPT:
 		f.code = interruptedCode
@@ -149,6 +140,28 @@ func (c *sqliteConn) failed(rc int32) *failure {
 		f.hint = "ATTACH, VACUUM, extensions and pragmas that change more than this database are not available in SQL cells"
 	}
 	return f
+}
+
+var constraints = map[int32]string{
+	sqlite3.SQLITE_CONSTRAINT_CHECK: "CHECK", sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY: "FOREIGNKEY",
+	sqlite3.SQLITE_CONSTRAINT_NOTNULL: "NOTNULL", sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY: "PRIMARYKEY",
+	sqlite3.SQLITE_CONSTRAINT_UNIQUE: "UNIQUE", sqlite3.SQLITE_CONSTRAINT_TRIGGER: "TRIGGER",
+	sqlite3.SQLITE_CONSTRAINT_DATATYPE: "DATATYPE",
+}
+
+// errorName returns a result code's name, the extended one's where it is known.
+func errorName(rc int32) string {
+	if name, ok := constraints[rc]; ok {
+		return "SQLITE_CONSTRAINT_" + name
+	}
+	for _, code := range []int32{rc, rc & 0xff} {
+		// Such as "Database lock protocol error (SQLITE_PROTOCOL)".
+		described := sqlite.ErrorCodeString[int(code)]
+		if i := strings.LastIndex(described, "("); i >= 0 {
+			return strings.TrimSuffix(described[i+1:], ")")
+		}
+	}
+	return fmt.Sprintf("SQLITE_%d", rc)
 }
 
 type sqliteStmt struct {
