@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { eventually } from "./support/eventually.mjs";
+import { Line } from "./support/line.mjs";
+import { NotebookPage } from "./support/notebook-page.mjs";
+import { scenarios } from "./support/scenario.mjs";
+import { call, withToken } from "./support/service.mjs";
+
+const scenario = scenarios();
+
+/** What a page runs into while the service can't be reached. */
+const unreachable = /ERR_(CONNECTION|EMPTY|INTERNET|SOCKET|NETWORK)|WebSocket connection to .* failed|answer: 50[234]|status of 50[234]/;
+
+scenario("an edit in one tab appears in the other, and so does what it made run", async ({ notebook, open }) => {
+  const id = await notebook(["word = 'first'", "print('the word is', word)"]);
+  const one = await open(id);
+  const other = await open(id);
+  await one.page.getByText("2 here").waitFor();
+
+  await one.paste(1, "word = 'second'");
+  await other.shows(1, "word = 'second'");
+  await one.edit(1);
+  await one.runHere();
+  await other.says(2, "the word is second");
+
+  await other.paste(1, "word = 'third'");
+  await other.runHere();
+  await one.shows(1, "word = 'third'");
+  await one.says(2, "the word is third");
+
+  await other.page.getByRole("button", { name: "Add Python cell below cell 2" }).click();
+  await eventually(async () => assert.equal(await one.cells().count(), 3));
+  await other.page.close();
+  await one.page.getByText("2 here").waitFor({ state: "detached" });
+});
+
+{
+  const line = await Line.open();
+  scenario(
+    "when the network goes the page says so, keeps what is typed, and goes on by itself when it is back",
+    async ({ context, notebook, watch }) => {
+      try {
+        const id = await notebook(["import time\nfor step in range(30):\n    print('step', step, flush=True)\n    time.sleep(0.2)", "note = 'before'"]);
+        const tab = await context.newPage();
+        await tab.goto(withToken(`/notebooks/${id}`, line.origin));
+        const page = new NotebookPage(tab);
+        await page.ready();
+        await page.edit(1);
+        await page.runHere();
+        await page.says(1, "step 2");
+
+        watch.expect(unreachable);
+        await line.cut();
+        await tab.getByTestId("offline").waitFor();
+        assert.match(await tab.getByTestId("kernel-status").innerText(), /offline/);
+        await page.paste(2, "note = 'typed without a network'");
+
+        await line.mend();
+        await tab.getByTestId("offline").waitFor({ state: "detached" });
+        await page.ready();
+        await page.becomes(1, "ok");
+        await eventually(async () => {
+          const steps = [...(await page.output(1).innerText()).matchAll(/step (\d+)/g)].map((match) => Number(match[1]));
+          assert.deepEqual(steps, Array.from({ length: 30 }, (_, index) => index));
+        });
+        await eventually(async () => {
+          const { body } = await call("GET", `/api/notebooks/${id}`);
+          assert.equal(body.cells[1].source, "note = 'typed without a network'");
+        });
+        await tab.locator('[data-testid="save-state"][data-state="saved"]').waitFor();
+        assert.equal(await page.source(2), "note = 'typed without a network'");
+      } finally {
+        await line.cut();
+      }
+    },
+    { hosts: [line.host] },
+  );
+}
+
+const stackState = process.env.NOTEBOOK_STACK_STATE;
+
+scenario(
+  "when the service's task dies the page says so, and goes on by itself with the task that takes its place",
+  async ({ notebook, open, watch }) => {
+    const id = await notebook(["1"]);
+    const page = await open(id);
+    const tasks = async () => JSON.parse(await readFile(stackState, "utf8")).tasks.filter((task) => task.state === "healthy");
+    const [task] = await tasks();
+    assert.ok(task, "the stack has a healthy task");
+
+    watch.expect(unreachable);
+    watch.expect(/404/); // the new task may not know the notebook
+    process.kill(task.process.pid, "SIGKILL");
+    await page.page.getByTestId("offline").waitFor();
+    await eventually(async () => assert.ok((await tasks()).some(({ id: now }) => now !== task.id), "no new task is healthy"), 120_000);
+
+    // What the page shows is what the service has by now: a task's own disk goes with it.
+    await page.page.getByTestId("offline").waitFor({ state: "detached" });
+    const { status } = await eventually(async () => {
+      const answer = await call("GET", `/api/notebooks/${id}`);
+      assert.ok(answer.status === 200 || answer.status === 404, `the service answers ${answer.status}`);
+      return answer;
+    });
+    if (status === 200) await page.ready();
+    else await page.page.getByTestId("notebook-missing").waitFor();
+  },
+  { skip: !stackState && "NOTEBOOK_STACK_STATE does not name the state file of a local stack" },
+);
