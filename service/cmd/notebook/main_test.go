@@ -39,12 +39,14 @@ func TestMain(m *testing.M) {
 }
 
 // program starts the program with the given environment and nothing else of
-// the machine's but PATH and HOME.
+// the machine's but PATH, HOME and the Python to test with.
 func program(t *testing.T, dir string, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Dir = dir
-	cmd.Env = append([]string{beMain + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, env...)
+	cmd.Env = append([]string{
+		beMain + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "KERNEL_PYTHON=" + os.Getenv("KERNEL_PYTHON"),
+	}, env...)
 	return cmd
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func serveWhole(t *testing.T) *whole {
 	notebooks, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "notebooks.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, notebooks.Close()) })
-	kernels, err := kernel.NewHost(t.Context(), kernel.Options{Preload: []string{}, Log: log})
+	kernels, err := kernel.NewHost(t.Context(), kernel.Options{Python: os.Getenv("KERNEL_PYTHON"), Preload: []string{}, Log: log})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, kernels.Close()) })
 	manager := session.NewManager(session.Options{Store: notebooks, Kernels: kernels, Log: log})
