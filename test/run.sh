@@ -26,10 +26,6 @@ go_packages() { # import paths below the given pattern, without the infrastructu
 
 test_go() { go test -timeout 15m $(go_packages ./service/... ./frontend ./test/...); }
 
-browser() {
-	(cd test/browser && npm test --silent)
-}
-
 printf '== setup\n'
 if ! tools=$("$stack" setup go python terraform moto frontend page); then
 	echo '== setup: FAILED' >&2
@@ -52,8 +48,8 @@ part 'eslint' frontend npm run --silent lint
 part 'vitest' frontend npm test --silent
 part 'go test: service' test_go
 part 'go test: infrastructure on the emulator' go test -timeout 25m ./test/infra/...
-if [ -f test/browser/package.json ] && [ ! -f test/browser/.driven-by-go ]; then
-	part 'browser' browser
+if compgen -G 'test/browser/*_test.go' >/dev/null; then
+	part 'go test: the browser' go test -timeout 20m ./test/browser/...
 fi
 # Last, so that go test's own closing lines end the output.
 part 'go test: the whole stack' go test -timeout 20m ./test/stack/...

@@ -148,7 +148,6 @@ func Check(address string) error {
 
 // hosts are the names under which the edge is addressed.
 type hosts struct {
-	port string
 	any  bool // it listens on every address: any literal address is its own
 	name string
 }
@@ -184,7 +183,7 @@ func listen(address string) ([]net.Listener, hosts, string, error) {
 		listeners = append(listeners, l)
 	}
 	ip, ipErr := netip.ParseAddr(host)
-	own := hosts{port: port, name: host, any: host == "" || (ipErr == nil && ip.IsUnspecified())}
+	own := hosts{name: host, any: host == "" || (ipErr == nil && ip.IsUnspecified())}
 	if own.any || host == "127.0.0.1" || host == "::1" {
 		own.name = "localhost"
 	}
@@ -194,16 +193,14 @@ func listen(address string) ([]net.Listener, hosts, string, error) {
 	return listeners, own, "http://" + net.JoinHostPort(own.name, port), nil
 }
 
-// owns reports whether a Host header names this edge. Anything else is turned
-// away, as CloudFront turns away names that are not the distribution's; it
-// also keeps a foreign name that resolves to the loopback address out.
+// owns reports whether a Host header names this machine. Anything else is
+// turned away, as CloudFront turns away names that are not the distribution's;
+// it also keeps a foreign name that resolves to the loopback address out. The
+// port may be another one: that of a tunnel to here.
 func (h hosts) owns(header string) bool {
-	host, port, err := net.SplitHostPort(header)
+	host, _, err := net.SplitHostPort(header)
 	if err != nil {
-		host, port = strings.Trim(header, "[]"), "80"
-	}
-	if port != h.port {
-		return false
+		host = strings.Trim(header, "[]")
 	}
 	if strings.EqualFold(host, h.name) || strings.EqualFold(host, "localhost") {
 		return true
@@ -307,11 +304,12 @@ func (u *unreachable) Error() string { return u.reason }
 func (u *unreachable) Timeout() bool   { return true }
 func (u *unreachable) Temporary() bool { return false }
 
-// ownOrigin turns the edge's own address in an Origin or Referer header into
-// the distribution's, and leaves every other as it is.
-func (e *Edge) ownOrigin(header, domain string) string {
+// ownOrigin turns the address at which a viewer asked into the distribution's,
+// where an Origin or Referer header has it, and leaves every other as it is:
+// another port of this machine is another origin, though it shares the cookies.
+func ownOrigin(header, viewerHost, domain string) string {
 	u, err := url.Parse(header)
-	if err != nil || u.Scheme != "http" || !e.hosts.owns(u.Host) {
+	if err != nil || u.Scheme != "http" || !strings.EqualFold(u.Host, viewerHost) {
 		return header
 	}
 	u.Scheme, u.Host = "https", domain

@@ -382,8 +382,12 @@ func TestOriginSeesTheDistributionsAddress(t *testing.T) {
 	require.Contains(t, text, "Via: 1.1 ")
 	require.NotContains(t, text, "gopher")
 
-	_, text = b.get("/api/x", http.Header{"Origin": {"https://evil.example"}})
-	require.Contains(t, text, "Origin: https://evil.example\r\n")
+	for _, foreign := range []string{"https://evil.example", "http://localhost:3000", "http://127.0.0.1:3000", "null"} {
+		_, text = b.get("/api/x", http.Header{"Origin": {foreign}})
+		require.Contains(t, text, "Origin: "+foreign+"\r\n")
+	}
+	_, text = b.get("/api/x", http.Header{"Host": {"localhost:9000"}, "Origin": {"http://localhost:9000"}})
+	require.Contains(t, text, "Origin: https://"+domain+"\r\n", "through a tunnel")
 }
 
 func TestViewerSeesItsOwnAddress(t *testing.T) {
@@ -422,7 +426,7 @@ func TestForeignHostIsTurnedAway(t *testing.T) {
 	require.NoError(t, err)
 	for host, status := range map[string]int{
 		"evil.example:" + u.Port(): http.StatusForbidden, "evil.example": http.StatusForbidden,
-		"localhost:" + u.Port(): http.StatusOK, "[::1]:" + u.Port(): http.StatusOK, "10.0.0.1:" + u.Port(): http.StatusForbidden,
+		"localhost:" + u.Port(): http.StatusOK, "[::1]:" + u.Port(): http.StatusOK, "10.0.0.1:" + u.Port(): http.StatusForbidden, "localhost:9000": http.StatusOK,
 	} {
 		response, _ := b.get("/health", http.Header{"Host": {host}})
 		require.Equal(t, status, response.StatusCode, host)

@@ -159,7 +159,7 @@ func (x *exchange) rewrite(p *httputil.ProxyRequest) {
 	}
 	for _, name := range []string{"Origin", "Referer"} {
 		if text := header.Get(name); text != "" {
-			header.Set(name, x.edge.ownOrigin(text, x.site.domain))
+			header.Set(name, ownOrigin(text, x.viewer.Host, x.site.domain))
 		}
 	}
 	ip, _, _ := net.SplitHostPort(x.viewer.RemoteAddr)
@@ -376,10 +376,6 @@ func (x *exchange) localize(header http.Header) {
 		text := header.Get(name)
 		for _, prefix := range []string{"https://" + x.site.domain, "http://" + x.site.domain} {
 			if rest, ok := strings.CutPrefix(text, prefix); ok && (rest == "" || rest[0] == '/' || rest[0] == '?') {
-				if name != "Location" {
-					// The viewer may have said localhost where the address is 127.0.0.1.
-					own = originOf(x.viewer, own)
-				}
 				header.Set(name, own+rest)
 				break
 			}
@@ -396,11 +392,4 @@ func (x *exchange) localize(header http.Header) {
 		}
 		cookies[i] = strings.Join(kept, ";")
 	}
-}
-
-func originOf(r *http.Request, otherwise string) string {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		return origin
-	}
-	return otherwise
 }

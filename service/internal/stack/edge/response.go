@@ -89,7 +89,7 @@ func (x *exchange) applyCORS(header http.Header, cors *types.ResponseHeadersPoli
 	if origin == "" || (header.Get("Access-Control-Allow-Origin") != "" && !yes(cors.OriginOverride)) {
 		return
 	}
-	origin = x.edge.ownOrigin(origin, x.site.domain)
+	origin = ownOrigin(origin, x.viewer.Host, x.site.domain)
 	allowed := ""
 	if cors.AccessControlAllowOrigins != nil {
 		for _, pattern := range cors.AccessControlAllowOrigins.Items {
