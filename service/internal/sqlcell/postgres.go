@@ -60,9 +60,13 @@ func postgresConfig(address string) (*pgxpool.Config, error) {
 	// What url.Parse says of a URL that it can't read quotes parts of it, and
 	// of a password with a slash the part before it: say nothing of it here.
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" && u.Query().Get("host") == "" {
+	if err != nil || u.Host == "" && u.Query().Get("host") == "" ||
+		u.User == nil && strings.ContainsRune(address, '@') { // cut short by a / ? or # in the password
 		return nil, errors.New("is not a valid URL postgres://USER:PASSWORD@HOST:PORT/DATABASE; " +
 			"percent-encode what is special in user and password")
+	}
+	if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port < 1 || port > 65535) {
+		return nil, errors.New("its port must be from 1 to 65535")
 	}
 	config, err := pgxpool.ParseConfig(address)
 	if err != nil {

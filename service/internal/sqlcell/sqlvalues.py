@@ -21,8 +21,22 @@ def encode_parameters(values):
     return json.dumps({name: encode(value) for name, value in values.items()}, ensure_ascii=False, allow_nan=False)
 
 
-def encode(value):
+DEPTH = 20  # of lists within lists; PostgreSQL's arrays have at most 6 dimensions
+
+
+def encode(value, depth=0):
     """One value as JSON can carry it."""
+    if depth > DEPTH:
+        raise RecursionError
+    try:
+        return encoded(value, depth)
+    except RecursionError:
+        if depth > 0:
+            raise
+        return unsupported(value)
+
+
+def encoded(value, depth):
     if value is None or isinstance(value, (bool, str)):
         return scrubbed(value)
     if isinstance(value, int):
@@ -52,7 +66,7 @@ def encode(value):
     if isinstance(value, (bytes, bytearray, memoryview)):
         return tagged("bytes", base64.b64encode(value).decode())
     if isinstance(value, (list, tuple, set, frozenset, range)):
-        return [encode(item) for item in value]
+        return [encode(item, depth + 1) for item in value]
     if isinstance(value, dict):
         try:
             return tagged("json", json.dumps(value, ensure_ascii=False, allow_nan=False))
@@ -63,7 +77,7 @@ def encode(value):
         if kind.__name__ == "datetime64" or kind.__name__ == "timedelta64":
             return encode(value.astype(kind.__name__ + "[us]").item())
         if kind.__name__ == "ndarray" or kind.__name__.endswith("Index") or kind.__name__ == "Series":
-            return [encode(item) for item in value.tolist()]
+            return [encode(item, depth + 1) for item in value.tolist()]
         if module == "numpy" and hasattr(value, "item"):
             item = value.item()
             if type(item) is not kind:
@@ -125,10 +139,10 @@ def series(pandas, kind, values):
         return pandas.Series(numpy.array(spans, dtype="timedelta64[us]"))
     if kind == "text" and int(pandas.__version__.partition(".")[0]) >= 3:
         return pandas.Series(values, dtype="str")
-    column = pandas.Series([None] * len(values), dtype=object)
-    for row, value in enumerate(decode_column(kind, values)):
-        column.iat[row] = value
-    return column
+    objects = numpy.empty(len(values), dtype=object)
+    for row, value in enumerate(decode_column(kind, values)):  # one by one: a list is a value here
+        objects[row] = value
+    return pandas.Series(objects, dtype=object)
 
 
 def decode_column(kind, values):
