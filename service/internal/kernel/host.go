@@ -389,7 +389,7 @@ func (h *Host) keeperCall(ctx context.Context, request object, files ...*os.File
 
 // supervise replaces the parent, and the keeper, when they end.
 func (h *Host) supervise() {
-	const shortest = 100 * time.Millisecond
+	const shortest, longest = 100 * time.Millisecond, 30 * time.Second
 	delay := shortest
 	for {
 		h.mu.Lock()
@@ -400,62 +400,54 @@ func (h *Host) supervise() {
 		case <-h.context.Done():
 			return
 		case <-keeper.done:
-			h.lostKeeper()
-			h.restart(&delay, func(ctx context.Context) error {
-				if err := h.startKeeper(ctx); err != nil {
-					return err
-				}
-				return h.startParent(ctx)
-			})
 		case <-parent.done:
-			h.log.Warn("the kernels' warm parent ended; starting another")
-			h.mu.Lock()
-			h.parent = nil
-			h.mu.Unlock()
-			h.restart(&delay, h.startParent)
 		}
 		if time.Since(since) > time.Minute {
 			delay = shortest
+		}
+		for {
+			if h.context.Err() != nil {
+				return
+			}
+			h.log.Warn("the kernels' warm parent ended; starting another")
+			ctx, cancel := context.WithTimeout(h.context, startTimeout)
+			err := h.restart(ctx)
+			cancel()
+			if err == nil {
+				break
+			}
+			h.log.Error("restart the kernels' warm parent", "error", err, "retry", delay.String())
+			select {
+			case <-h.context.Done():
+			case <-time.After(delay):
+			}
+			delay = min(delay*2, longest)
 		}
 		h.wantSpares()
 	}
 }
 
-func (h *Host) restart(delay *time.Duration, start func(context.Context) error) {
-	for h.context.Err() == nil {
-		ctx, cancel := context.WithTimeout(h.context, startTimeout)
-		err := start(ctx)
-		cancel()
-		if err == nil {
-			return
+// restart starts another parent, and before it another keeper if that ended.
+func (h *Host) restart(ctx context.Context) error {
+	h.mu.Lock()
+	h.parent = nil
+	keeper := h.keeper
+	h.mu.Unlock()
+	select {
+	case <-keeper.done:
+		h.lostKeeper()
+		if err := h.startKeeper(ctx); err != nil {
+			return err
 		}
-		h.log.Error("restart the kernels' parent", "error", err, "retry", *delay)
-		h.mu.Lock()
-		gone := false
-		select {
-		case <-h.keeper.done:
-			gone = true
-		default:
-		}
-		h.mu.Unlock()
-		if gone {
-			if err := h.startKeeper(h.context); err != nil {
-				h.log.Error("restart the kernels' keeper", "error", err)
-			}
-		}
-		select {
-		case <-h.context.Done():
-		case <-time.After(*delay):
-		}
-		*delay = min(*delay*2, 30*time.Second)
+	default:
 	}
+	return h.startParent(ctx)
 }
 
 // lostKeeper ends all kernels: without the keeper nobody could end what they
 // start.
 func (h *Host) lostKeeper() {
 	h.mu.Lock()
-	h.parent = nil
 	kernels := slices.Collect(maps.Values(h.kernels))
 	h.mu.Unlock()
 	for _, k := range kernels {

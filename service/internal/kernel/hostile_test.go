@@ -303,7 +303,7 @@ func TestTheServicesSecretsAreOutOfReach(t *testing.T) {
 	t.Setenv("NOTEBOOK_TOKEN", "secret-of-the-service")
 	h := newTestHost(t, func(o *Options) { o.Spares = -1 })
 	b := startKernel(t, h)
-	r := b.run("import os\nprint(dict(os.environ))\nprint(open('/proc/self/environ').read())").ok()
+	r := b.run("import os\nprint(dict(os.environ))\ntry: print(open('/proc/self/environ').read())\nexcept OSError: pass").ok()
 	require.NotContains(t, r.text("stdout"), "secret-of-the-service")
 	r = b.run(fmt.Sprintf(`
 import os

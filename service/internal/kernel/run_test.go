@@ -33,7 +33,9 @@ func TestTopLevelAwaitWorks(t *testing.T) {
 	require.Equal(t, "[0, 1]", b.run("async def g():\n    for i in range(2): yield i\n[i async for i in g()]").ok().value())
 	b.start("print('go', flush=True)\nawait asyncio.sleep(1000)", "go")
 	b.Interrupt()
-	require.Equal(t, notebook.ErrInterrupted, b.finish(testCell).fault.Kind)
+	r := b.finish(testCell)
+	require.NotNil(t, r.fault)
+	require.Equal(t, notebook.ErrInterrupted, r.fault.Kind)
 	require.Equal(t, "4", b.run("await asyncio.sleep(0, 4)").ok().value())
 }
 
@@ -161,6 +163,17 @@ func TestChainedExceptionsShowNoFrameOfOurs(t *testing.T) {
 	require.Contains(t, text, "direct cause")
 	require.NotContains(t, text, "worker.py")
 	require.Equal(t, "'k'", r.fault.Message)
+}
+
+func TestEveryInterruptIsNoticed(t *testing.T) {
+	b := startKernel(t, sharedHost(t))
+	for range 100 {
+		b.start("import select\nprint('go', flush=True)\nselect.select([], [], [], 1000)", "go")
+		b.Interrupt()
+		r := b.finish(testCell)
+		require.Nil(t, r.died)
+		require.Equal(t, notebook.ErrInterrupted, r.fault.Kind)
+	}
 }
 
 func TestOneCellRunsAtATime(t *testing.T) {

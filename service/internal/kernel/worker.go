@@ -358,7 +358,11 @@ func (k *Kernel) tickRun(now *run) {
 	if k.run != now || k.dead {
 		return
 	}
-	unix.Write(k.tick, []byte{0})
+	tick := byte('t')
+	if now.why != "" {
+		tick = 'i' // see to it that the interrupt is noticed
+	}
+	unix.Write(k.tick, []byte{tick})
 	now.tick.Reset(tickPeriod)
 }
 

@@ -149,6 +149,7 @@ class State:
         self.run = 0  # the run under way, or the last one
         self.running = False  # an interrupt may be raised
         self.held, self.pending = 0, False
+        self.interrupted = False  # this run has noticed an interrupt
         self.uninterrupted = Uninterrupted()
         self.threads = {}  # ident of a cell's thread -> the run that started it
         self.loop = None
@@ -303,7 +304,10 @@ def follow_forks(control, tick, lifeline):
 
 def watch_ticks(tick):
     """Flushes what is printed when the service, that keeps the time, says so.
-    It does while a cell runs, so an idle kernel never wakes."""
+    It does while a cell runs, so an idle kernel never wakes.
+
+    An interrupt that arrives just before the main thread enters a system call
+    is noticed only after it: as long as none was noticed, it is repeated."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     while True:
         try:
@@ -313,9 +317,12 @@ def watch_ticks(tick):
         if not data:
             os._exit(EXIT_ORPHAN)
         flush_streams()
+        if b"i" in data and state.running and not state.interrupted:
+            signal.pthread_kill(state.main, signal.SIGINT)
 
 
 def on_interrupt(_number, _frame):
+    state.interrupted = True
     if not state.running or os.getpid() != state.pid:
         if os.getpid() != state.pid:
             raise KeyboardInterrupt
@@ -381,6 +388,8 @@ def hide(fds, files):
 
 
 def drop_powers(config):
+    # Undumpable, as the parent is, we could not write to our own /proc.
+    system.prctl(system.PR_SET_DUMPABLE, 1)
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("800")  # rather this one than the service
     uid = config["uid"]
@@ -411,6 +420,8 @@ def main(control, tick, lifeline, config):
     # opened before the change of user.
     own_lifeline = os.open(f"/proc/self/fd/{lifeline}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     control, tick, lifeline = hide([control, tick, own_lifeline], config["files"])
+    state = State()
+    state.channel = Channel(control, bytes.fromhex(config["token"]))
     drop_powers(config)
     tie(lifeline)
     limit(config)
@@ -424,8 +435,6 @@ def main(control, tick, lifeline, config):
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_DFL)  # the keeper ignores them
 
-    state = State()
-    state.channel = Channel(control, bytes.fromhex(config["token"]))
     open_streams()
     signal.signal(signal.SIGINT, on_interrupt)
     stack = threading.stack_size(256 * 1024)
@@ -549,6 +558,7 @@ class Kernel:
         self.remove(request)
         self.forget(cell)
         error, self.compiling = None, False
+        state.pending = state.interrupted = False
         if state.threads:
             route_streams()
         if signal.getsignal(signal.SIGINT) is not on_interrupt:
@@ -671,6 +681,9 @@ class Kernel:
 def report_fault():
     """Tells the service why the worker can't go on, if it still can tell."""
     lines = traceback.format_exc()[-10_000:]
+    if state is None:
+        os.write(2, lines.encode("utf-8", "replace"))
+        return
     state.channel.send(b"x", 0, lines.encode("utf-8", "replace"))
 
 
