@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	analysisTimeout = 10 * time.Second // of one source
+	analysisTimeout = 10 * time.Second // of one source, and as much for each megabyte of it
 	maxAnalysis     = 64 << 20         // bytes of one answer
 	cachedBytes     = 32 << 20         // about as much as the cache may hold
 	inFlight        = 64               // requests sent ahead of their answers
@@ -172,8 +172,8 @@ func (a *analyzer) exchange(ctx context.Context, sources []string) (answers []An
 		sending.Wait()
 		cancelled()
 	}()
-	for i := range sources {
-		conn.SetReadDeadline(time.Now().Add(analysisTimeout))
+	for i, source := range sources {
+		conn.SetReadDeadline(time.Now().Add(analysisTimeout * time.Duration(1+(len(source)+1<<20-1)>>20)))
 		if ctx.Err() != nil {
 			return answers, -1, ctx.Err()
 		}

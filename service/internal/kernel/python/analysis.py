@@ -12,6 +12,7 @@ source itself.
 
 import ast
 import dis
+import gc
 import hashlib
 import json
 import os
@@ -43,9 +44,9 @@ def analyze(source):
     """Returns the analysis of one cell, ready for JSON."""
     try:
         text, tree = cells.parse(source, NAME)
-        rest, value, hidden = cells.shown(text, tree)
-        code = fingerprint(rest, value, hidden)
-        refuse_star(tree)
+        code = fingerprint(text, tree)
+        if "*" in text and "import" in text:
+            refuse_star(tree)
         table = symtable.symtable(text, NAME, "exec")
         return {**Names(tree, table).answer(), "code": code}
     except StarImport as star:
@@ -71,25 +72,33 @@ def refused(message):
     return {"kind": "syntax", "name": "SyntaxError", "message": message, "traceback": [f"SyntaxError: {message}"]}
 
 
-def fingerprint(rest, value, hidden):
-    """Compiles the cell, with every position set to the same, and returns a
-    hash over the code, equal for cells that run alike."""
-    # The compiler first sees the true positions: its errors name them.
+def place(node, line):
+    """Gives a node and all below it one position."""
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        node.lineno = node.end_lineno = line
+        node.col_offset = node.end_col_offset = 0
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if isinstance(value, list):
+                stack.extend(item for item in value if isinstance(item, ast.AST))
+            elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+                stack.append(value)
+
+
+def fingerprint(text, tree):
+    """Compiles the cell, and returns a hash over the code that it has when
+    every position is the same: equal for cells that run alike."""
+    rest, value, hidden = cells.shown(text, tree)
+    # First with the true positions, which the compiler's errors name.
     cells.compile_both(rest, value, NAME)
-    for tree in (rest, value):
-        for node in ast.walk(tree) if tree is not None else ():
-            if hasattr(node, "lineno"):
-                node_position = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
-                node.true_position = node_position
-                node.lineno = node.end_lineno = 1
-                node.col_offset = node.end_col_offset = 0
-    codes = cells.compile_both(rest, value, NAME)
-    for tree in (rest, value):
-        for node in ast.walk(tree) if tree is not None else ():
-            if hasattr(node, "true_position"):
-                node.lineno, node.col_offset, node.end_lineno, node.end_col_offset = node.true_position
+    rest, value, _hidden = cells.shown(text, cells.parse(text, NAME)[1])
+    place(rest, 1)
+    if value is not None:
+        place(value, 1)
     digest = hashlib.sha256()
-    for code in codes:
+    for code in cells.compile_both(rest, value, NAME):
         add(digest, code)
     digest.update(b";" if hidden else b".")
     return digest.hexdigest()
@@ -145,10 +154,7 @@ class Line:
     def put(self, node, kind="plain"):
         number = len(self.kinds)
         self.kinds.append(kind)
-        for child in ast.walk(node):
-            if isinstance(child, (ast.stmt, ast.expr, ast.excepthandler, ast.arg, ast.keyword, ast.alias, ast.pattern)) or hasattr(child, "lineno"):
-                child.lineno = child.end_lineno = number
-                child.col_offset = child.end_col_offset = 0
+        place(node, number)
         self.body.append(node)
 
     def value(self, node, kind="plain"):
@@ -326,6 +332,7 @@ def main():
     connection.set_inheritable(False)
     system.prctl(system.PR_SET_DUMPABLE, 0)
     reader = connection.makefile("rb")
+    gc.disable()  # trees are large and hold no cycles
     while True:
         head = reader.read(4)
         if len(head) < 4:
@@ -333,6 +340,8 @@ def main():
         source = reader.read(struct.unpack(">I", head)[0]).decode("utf-8", "surrogateescape")
         answer = json.dumps(analyze(source)).encode("utf-8", "replace")
         connection.sendall(struct.pack(">I", len(answer)) + answer)
+        if len(source) > 100_000:
+            gc.collect()
 
 
 if __name__ == "__main__":
