@@ -206,6 +206,8 @@ const options = {
   fixedOverflowWidgets: true,
   wordBasedSuggestions: "currentDocument",
   quickSuggestions: { other: true, comments: false, strings: false },
+  // Enter takes a proposal only where that changes the text.
+  acceptSuggestionOnEnter: "smart",
   contextmenu: false,
   unicodeHighlight: { ambiguousCharacters: false },
   stickyScroll: { enabled: false },

@@ -92,6 +92,7 @@ monaco.editor.defineTheme(themeName("light"), {
     "editorSuggestWidget.selectedBackground": "#e3efe9",
     "editorSuggestWidget.selectedForeground": "#17403a",
     "editorSuggestWidget.highlightForeground": "#1f7a68",
+    "editorSuggestWidget.focusHighlightForeground": "#1f7a68",
     focusBorder: "#1f7a68",
   },
 });
@@ -133,7 +134,9 @@ monaco.editor.defineTheme(themeName("dark"), {
     "editorWidget.border": "#3a3a34",
     "editorSuggestWidget.background": "#23231f",
     "editorSuggestWidget.selectedBackground": "#2c403a",
+    "editorSuggestWidget.selectedForeground": "#e4dfd4",
     "editorSuggestWidget.highlightForeground": "#7fd1b9",
+    "editorSuggestWidget.focusHighlightForeground": "#7fd1b9",
     focusBorder: "#5cc2aa",
   },
 });
