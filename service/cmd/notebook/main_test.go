@@ -22,6 +22,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
+
+	"github.com/reactive-notebook/reactive-notebook/service/internal/store"
 )
 
 // patience is how long a test waits for what must happen; only a failure
@@ -169,12 +171,21 @@ func TestNotebooksRunAndAreThereAfterAKill(t *testing.T) {
 	require.Equal(t, 200, s.do("POST", "/api/notebooks/"+made.ID+"/run?wait=60", "", &ran))
 	require.Equal(t, "ok", ran.Status, s.log())
 	require.Equal(t, "21\n", ran.Notebook.Cells[1].Outputs[0].Text)
+	// Results follow the document into the store a moment later.
+	saved, err := store.Open(t.Context(), "sqlite:"+filepath.Join(dir, "data", "notebooks.db"))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		n, err := saved.Get(t.Context(), made.ID)
+		return err == nil && len(n.Cells[1].Outputs) > 0
+	}, patience, 10*time.Millisecond)
+	require.NoError(t, saved.Close())
 	s.kill()
 
 	s = start(t, dir)
 	var found doc
 	require.Equal(t, 200, s.do("GET", "/api/notebooks/"+made.ID, "", &found))
-	require.Equal(t, "21\n", found.Cells[1].Outputs[0].Text, "outputs are part of the notebook")
+	require.Len(t, found.Cells[1].Outputs, 1, "outputs are part of the notebook")
+	require.Equal(t, "21\n", found.Cells[1].Outputs[0].Text)
 	require.Equal(t, 200, s.do("POST", "/api/notebooks/"+made.ID+"/run?wait=60", "", &ran))
 	require.Equal(t, "ok", ran.Status)
 	require.Zero(t, s.terminate(), s.log())
