@@ -37,9 +37,9 @@ plan: stack ## what `up` would make, on an emulated account: ENV=dev
 check: stack ## fast: format, vet, lint, unit tests
 	@$(STACK) setup go terraform frontend python >/dev/null
 	@echo "== gofmt"
-	@files=$$(gofmt -l service test frontend/*.go); test -z "$$files" || { echo "not formatted: $$files" >&2; exit 1; }
+	@files=$$(gofmt -l service frontend/embed.go $$(find test -name "*.go" -not -path "*/node_modules/*")); test -z "$$files" || { echo "not formatted: $$files" >&2; exit 1; }
 	@echo "== go vet"
-	@go vet ./...
+	@go vet ./service/... ./frontend ./test/...
 	@echo "== terraform fmt"
 	@"$$($(STACK) setup terraform | sed -n 's/^TERRAFORM=//p')" fmt -check -recursive
 	@echo "== eslint"
@@ -47,7 +47,7 @@ check: stack ## fast: format, vet, lint, unit tests
 	@echo "== vitest"
 	@cd frontend && npm test --silent
 	@echo "== go test, short"
-	@KERNEL_PYTHON=$(CURDIR)/.venv/bin/python go test -short ./service/... ./frontend/...
+	@KERNEL_PYTHON=$(CURDIR)/.venv/bin/python go test -short ./service/... ./frontend
 
 test: stack ## everything, from setup to a browser through the whole stack
 	@./test/run.sh

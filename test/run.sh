@@ -42,7 +42,7 @@ if [ -f test/browser/package.json ]; then
 	export CHROMIUM
 fi
 
-part 'go vet' go vet ./...
+part 'go vet' go vet ./service/... ./frontend ./test/...
 part 'terraform fmt' "$terraform" fmt -check -recursive
 part 'eslint' frontend npm run --silent lint
 part 'vitest' frontend npm test --silent
