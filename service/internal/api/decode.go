@@ -215,7 +215,7 @@ func (o *object) finish() error {
 	return p
 }
 
-// required returns a FieldError for each named field that isn't there.
+// missing returns a FieldError for each named field that isn't there.
 func missing(fields map[string]bool) error {
 	var names []string
 	for name, given := range fields {

@@ -58,10 +58,10 @@ const (
 	sessionLifetime = 30 * 24 * time.Hour
 )
 
-// session is a signed-in browser. It is kept by the browser alone, signed.
+// sessionID names a signed-in browser. Only the browser keeps it, signed.
 type sessionID [16]byte
 
-// Keys of what guard leaves in a request's context.
+// keySession is where guard leaves the sessionID in a request's context.
 const keySession = "session"
 
 // guard is the door, before every route, also those that don't exist.
