@@ -318,6 +318,11 @@ func TestABucketWithDeleteMarkersCanBeEmptied(t *testing.T) {
 		Status: s3types.BucketVersioningStatusEnabled,
 	}})
 	require.NoError(t, err)
+	// moto alone would take this for a denial of everything.
+	_, err = api.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: aws.String(`{"Version":"2012-10-17","Statement":[{
+		"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::frontend","arn:aws:s3:::frontend/*"],
+		"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`)})
+	require.NoError(t, err)
 	_, err = api.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: aws.String("k"), Body: strings.NewReader("v")})
 	require.NoError(t, err)
 	_, err = api.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: bucket, Key: aws.String("k")})
