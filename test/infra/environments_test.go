@@ -1,0 +1,180 @@
+package infra
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/gruntwork-io/terratest/modules/terraform"
+	"github.com/stretchr/testify/require"
+)
+
+func TestShared(t *testing.T) {
+	t.Parallel()
+	applied(t, "envs/shared", nil, func(o *terraform.Options, cfg aws.Config) {
+		out := outputs(t, o, "region", "repository_name", "repository_url")
+		require.Equal(t, region, out["region"])
+		found, err := ecr.NewFromConfig(cfg).DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{})
+		require.NoError(t, err)
+		require.Len(t, found.Repositories, 1)
+		require.Equal(t, out["repository_name"], *found.Repositories[0].RepositoryName)
+		require.Equal(t, out["repository_url"], *found.Repositories[0].RepositoryUri)
+	})
+}
+
+func TestDev(t *testing.T) {
+	t.Parallel()
+	applied(t, "envs/dev", map[string]any{"image": image}, func(o *terraform.Options, cfg aws.Config) {
+		out := outputs(t, o, "region", "url", "frontend_bucket", "distribution_id", "distribution_domain_name",
+			"cluster_name", "service_name", "target_group_arn", "log_group_name", "token_secret_arn")
+		require.Equal(t, "https://"+out["distribution_domain_name"], out["url"])
+
+		api := ecs.NewFromConfig(cfg)
+		service := describeService(t, api, out["cluster_name"], out["service_name"])
+		require.Equal(t, "FARGATE_SPOT", *service.CapacityProviderStrategy[0].CapacityProvider)
+		network := service.NetworkConfiguration.AwsvpcConfiguration
+		require.Equal(t, ecstypes.AssignPublicIpEnabled, network.AssignPublicIp)
+		// The public address is closed: one way in, from a security group.
+		ways := ingress(t, ec2.NewFromConfig(cfg), network.SecurityGroups...)
+		require.Len(t, ways, 1)
+		for _, rules := range ways {
+			require.Len(t, rules, 1)
+			require.NotNil(t, rules[0].ReferencedGroupInfo)
+		}
+
+		task := describeTaskDefinition(t, api, *service.TaskDefinition)
+		require.Equal(t, "512", *task.Cpu)
+		require.Equal(t, "1024", *task.Memory)
+		require.Equal(t, ecstypes.CPUArchitectureArm64, task.RuntimePlatform.CpuArchitecture)
+		container := task.ContainerDefinitions[0]
+		require.Equal(t, "notebook", *container.Name)
+		require.Equal(t, image, *container.Image)
+		require.Equal(t, []string{"serve"}, container.Command)
+		require.True(t, *container.ReadonlyRootFilesystem)
+		require.Equal(t, []string{"CMD", "/usr/local/bin/notebook", "healthcheck"}, container.HealthCheck.Command)
+		require.NotContains(t, container.LinuxParameters.Capabilities.Drop, "SETUID")
+		require.EqualValues(t, 8000, *container.PortMappings[0].ContainerPort)
+		environment := map[string]string{}
+		for _, pair := range container.Environment {
+			environment[*pair.Name] = *pair.Value
+		}
+		require.Equal(t, map[string]string{
+			"ADDR": ":8000", "ENVIRONMENT": "dev", "ALLOWED_ORIGINS": out["url"], "STORE_URL": "sqlite:data/notebooks.db",
+		}, environment)
+		require.Equal(t, "NOTEBOOK_TOKEN", *container.Secrets[0].Name)
+		require.Equal(t, out["token_secret_arn"], *container.Secrets[0].ValueFrom)
+		var mounted []string
+		for _, mount := range container.MountPoints {
+			mounted = append(mounted, *mount.ContainerPath)
+		}
+		require.ElementsMatch(t, []string{"/var/lib/notebook/data", "/tmp"}, mounted)
+
+		token := readToken(t, cfg, out["token_secret_arn"])
+		require.Len(t, token, 48)
+		requireNotInState(t, o, token)
+
+		clusters, err := api.DescribeClusters(t.Context(), &ecs.DescribeClustersInput{
+			Clusters: []string{out["cluster_name"]}, Include: []ecstypes.ClusterField{ecstypes.ClusterFieldTags},
+		})
+		require.NoError(t, err)
+		tags := map[string]string{}
+		for _, tag := range clusters.Clusters[0].Tags {
+			tags[*tag.Key] = *tag.Value
+		}
+		require.Equal(t, map[string]string{"Project": "reactive-notebook", "Environment": "dev", "ManagedBy": "terraform"}, tags)
+
+		t.Run("a second apply keeps the token and another generation makes a new one", func(t *testing.T) {
+			terraform.ApplyContext(t, t.Context(), o)
+			require.Equal(t, token, readToken(t, cfg, out["token_secret_arn"]))
+			o.Vars["token_generation"] = 2
+			terraform.ApplyContext(t, t.Context(), o)
+			next := readToken(t, cfg, out["token_secret_arn"])
+			require.NotEqual(t, token, next)
+			requireNotInState(t, o, next)
+		})
+	})
+}
+
+// Region is one variable; a plan for another region names no trace of the default.
+func TestDevPlansInLondon(t *testing.T) {
+	t.Parallel()
+	takeTurn(t)
+	e := startEmulator(t)
+	dir := copyOf(t, "envs/dev")
+	london := "123456789012.dkr.ecr.eu-west-2.amazonaws.com/reactive-notebook@sha256:" + image[len(image)-64:]
+	o := options(e, dir, map[string]any{"image": london, "region": "eu-west-2"})
+	initialize(t, o)
+
+	_, err := terraform.RunTerraformCommandContextE(t, t.Context(), o, terraform.FormatArgs(o, "plan", "-input=false", "-out=london.tfplan")...)
+	require.NoError(t, err)
+	plan, err := e.call(t.Context(), dir, "show", "-json", "london.tfplan")
+	require.NoError(t, err)
+	var parsed struct {
+		PlannedValues json.RawMessage   `json:"planned_values"`
+		Changes       []json.RawMessage `json:"resource_changes"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(plan), &parsed))
+	require.Greater(t, len(parsed.Changes), 40)
+	require.NotContains(t, string(parsed.PlannedValues), "eu-north-1")
+	require.Contains(t, string(parsed.PlannedValues), "eu-west-2a")
+}
+
+func TestDevRefusesWhatItCannotRun(t *testing.T) {
+	t.Parallel()
+	takeTurn(t)
+	e := startEmulator(t)
+	dir := copyOf(t, "envs/dev")
+	initialize(t, options(e, dir, nil))
+	for name, test := range map[string]struct{ variable, says string }{
+		"an image by tag":      {"image=reactive-notebook:latest", "image must be named by digest"},
+		"a region that isn't":  {"region=London", "region must be the code of an AWS region"},
+		"no token's number":    {"token_generation=0", "generation must be a whole number from 1"},
+		"a name too long":      {"name_prefix=a-name-of-more-than-thirty-two-chars", "name_prefix must have 2 to 32"},
+		"a name that is taken": {"name_prefix=internal-notebook", "name_prefix must not start with"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said, err := e.call(t.Context(), dir, "plan", "-input=false", "-no-color", "-var", "image="+image, "-var", test.variable)
+			require.Error(t, err)
+			require.Contains(t, said, test.says)
+		})
+	}
+}
+
+func outputs(t *testing.T, o *terraform.Options, names ...string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	for name, value := range terraform.OutputAllContext(t, t.Context(), o) {
+		found[name], _ = value.(string)
+	}
+	for _, name := range names {
+		require.NotEmpty(t, found[name], "output %s", name)
+	}
+	return found
+}
+
+func readToken(t *testing.T, cfg aws.Config, arn string) string {
+	t.Helper()
+	value, err := secretsmanager.NewFromConfig(cfg).GetSecretValue(t.Context(), &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	require.NoError(t, err)
+	return *value.SecretString
+}
+
+// requireNotInState looks through everything that Terraform wrote.
+func requireNotInState(t *testing.T, o *terraform.Options, secret string) {
+	t.Helper()
+	states, err := filepath.Glob(filepath.Join(o.TerraformDir, "*.tfstate*"))
+	require.NoError(t, err)
+	require.NotEmpty(t, states)
+	for _, path := range states {
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NotContains(t, string(content), secret, path)
+	}
+}

@@ -1,0 +1,267 @@
+// Package infra tests the Terraform of the project from outside, as its users run
+// it: modules' rules with mocked providers, and every module's example and every
+// environment applied to an emulator of their own with the real AWS provider,
+// planned again without changes and destroyed.
+//
+// It is not a test of AWS: what the emulator makes up is listed beside it, and
+// nothing here takes that for proof. Its invariant: the repository's own
+// directories are only read; everything is applied in copies.
+package infra
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/gruntwork-io/terratest/modules/logger"
+	"github.com/gruntwork-io/terratest/modules/terraform"
+	"github.com/stretchr/testify/require"
+)
+
+// A provider takes half a gigabyte and seconds of a processor, so that no more than
+// two runs of Terraform go on at once; the rest of the time they wait.
+const parallelRuns = 2
+
+// region is where the tests apply; another is planned beside it.
+const region = "eu-north-1"
+
+// image has a digest that no image has: nothing is pulled from an emulator.
+const image = "123456789012.dkr.ecr.eu-north-1.amazonaws.com/reactive-notebook@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+// bench is what all tests share: the repository, the built `stack`, and turns.
+type bench struct {
+	root  string
+	stack string
+	turns chan struct{}
+	init  sync.Mutex // `terraform init` of two at once may write one plug-in cache
+}
+
+var shared bench
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (int, error) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return 1, fmt.Errorf("find the repository: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "infra-test-")
+	if err != nil {
+		return 1, fmt.Errorf("make a folder for the stack program: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	shared = bench{root: root, stack: filepath.Join(dir, "stack"), turns: make(chan struct{}, parallelRuns)}
+
+	build := exec.Command("go", "build", "-o", shared.stack, "./service/cmd/stack")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("build stack: %w\n%s", err, out)
+	}
+	return m.Run(), nil
+}
+
+// tools is what `stack emulator` says on its one line.
+type tools struct {
+	Endpoint  string            `json:"endpoint"`
+	Env       map[string]string `json:"env"`
+	Terraform struct {
+		Path string `json:"path"`
+	} `json:"terraform"`
+}
+
+// takeTurn waits until fewer than parallelRuns others are at work, and gives the
+// turn back at the test's end.
+func takeTurn(t *testing.T) {
+	t.Helper()
+	shared.turns <- struct{}{}
+	t.Cleanup(func() { <-shared.turns })
+}
+
+// startEmulator starts an empty emulator for one test.
+func startEmulator(t *testing.T) tools {
+	t.Helper()
+	cmd := exec.Command(shared.stack, "emulator")
+	cmd.Dir = shared.root
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	var said strings.Builder
+	cmd.Stderr = &said
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = stdin.Close() // it ends with its standard input
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		select {
+		case err := <-ended:
+			require.NoError(t, err, said.String())
+		case <-time.After(30 * time.Second):
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			<-ended
+			t.Error("stack emulator didn't end with its standard input")
+		}
+	})
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	require.NoError(t, err, "stack emulator said nothing: %s", &said)
+	var ready tools
+	require.NoError(t, json.Unmarshal(line, &ready), "stack emulator said %s", line)
+	return ready
+}
+
+func (e tools) config(t *testing.T) aws.Config {
+	t.Helper()
+	cfg, err := config.LoadDefaultConfig(t.Context(),
+		config.WithRegion(region),
+		config.WithBaseEndpoint(e.Endpoint),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(
+			e.Env["AWS_ACCESS_KEY_ID"], e.Env["AWS_SECRET_ACCESS_KEY"], "")),
+		config.WithSharedConfigFiles(nil), config.WithSharedCredentialsFiles(nil))
+	require.NoError(t, err)
+	return cfg
+}
+
+// copyOf copies modules and environments, so that a run leaves nothing in the
+// repository, and returns the copy of dir. A root gets a local state in place of
+// HCP Terraform's; what has no lock file gets an environment's, so that examples are
+// tried with the same provider.
+func copyOf(t *testing.T, dir string) string {
+	t.Helper()
+	to := t.TempDir()
+	for _, part := range []string{"modules", "envs"} {
+		require.NoError(t, copyTree(filepath.Join(shared.root, part), filepath.Join(to, part)))
+	}
+	work := filepath.Join(to, dir)
+	if strings.HasPrefix(dir, "envs/") {
+		require.NoError(t, os.WriteFile(filepath.Join(work, "override.tf"),
+			[]byte("terraform {\n  backend \"local\" {}\n}\n"), 0o644))
+	} else {
+		lock, err := os.ReadFile(filepath.Join(to, "envs", "dev", ".terraform.lock.hcl"))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(work, ".terraform.lock.hcl"), lock, 0o644))
+	}
+	return work
+}
+
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		name := entry.Name()
+		switch {
+		case entry.IsDir() && name == ".terraform":
+			return filepath.SkipDir
+		case entry.IsDir():
+			return os.MkdirAll(filepath.Join(to, rel), 0o755)
+		case strings.Contains(name, ".tfstate") || strings.HasSuffix(name, "override.tf"):
+			return nil // a developer's own
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, rel), content, 0o644)
+	})
+}
+
+func options(e tools, dir string, vars map[string]any) *terraform.Options {
+	return &terraform.Options{
+		TerraformBinary: e.Terraform.Path,
+		TerraformDir:    dir,
+		Vars:            vars,
+		EnvVars:         e.Env,
+		NoColor:         true,
+		Logger:          logger.TestingT,
+		// A deprecation is a fault: the next provider will have made it one.
+		WarningsAsErrors: map[string]string{".*": "Terraform warns"},
+	}
+}
+
+func initialize(t *testing.T, o *terraform.Options) {
+	t.Helper()
+	shared.init.Lock()
+	defer shared.init.Unlock()
+	terraform.InitContext(t, t.Context(), o)
+}
+
+// applied takes a directory through its whole life on an emulator of its own:
+// applied, examined by check, planned again without a change, destroyed, and
+// nothing left of it.
+func applied(t *testing.T, dir string, vars map[string]any, check func(o *terraform.Options, cfg aws.Config)) {
+	t.Helper()
+	takeTurn(t)
+	e := startEmulator(t)
+	cfg := e.config(t)
+	o := options(e, copyOf(t, dir), vars)
+	before := inventory(t, cfg)
+
+	clock := time.Now()
+	lap := func(what string) {
+		t.Logf("%s: %s took %.1f s", dir, what, time.Since(clock).Seconds())
+		clock = time.Now()
+	}
+	initialize(t, o)
+	lap("init")
+	terraform.ApplyContext(t, t.Context(), o)
+	lap("apply")
+	require.NotEqual(t, before, inventory(t, cfg), "the apply made something")
+	check(o, cfg)
+	lap("checks")
+	require.Zero(t, terraform.PlanExitCodeContext(t, t.Context(), o), "a plan right after an apply is empty")
+	lap("second plan")
+	terraform.DestroyContext(t, t.Context(), o)
+	lap("destroy")
+	require.Equal(t, before, inventory(t, cfg), "the destroy left something")
+	state, err := terraform.RunTerraformCommandAndGetStdoutContextE(t, t.Context(), o, "state", "list")
+	require.NoError(t, err)
+	require.Empty(t, strings.TrimSpace(state))
+}
+
+// terraformWithoutAWS is a terraform with its configuration but no emulator: for
+// formatting, validating and mocked tests.
+func terraformWithoutAWS(t *testing.T) tools {
+	t.Helper()
+	e := startEmulator(t)
+	env := map[string]string{"TF_CLI_CONFIG_FILE": e.Env["TF_CLI_CONFIG_FILE"]}
+	if cache := e.Env["TF_PLUGIN_CACHE_DIR"]; cache != "" {
+		env["TF_PLUGIN_CACHE_DIR"] = cache
+	}
+	return tools{Env: env, Terraform: e.Terraform}
+}
+
+// call runs terraform in dir and returns all that it said.
+func (e tools) call(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, e.Terraform.Path, args...)
+	cmd.Dir = dir
+	cmd.Env = os.Environ()
+	for name, value := range e.Env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}

@@ -1,0 +1,144 @@
+package infra
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/stretchr/testify/require"
+)
+
+// inventory names everything of the kinds that the project makes which exists in
+// the account, by kind. Two of them are equal when nothing came or went.
+func inventory(t *testing.T, cfg aws.Config) map[string][]string {
+	t.Helper()
+	ctx := t.Context()
+	found := map[string][]string{}
+	add := func(kind string, id *string) { found[kind] = append(found[kind], aws.ToString(id)) }
+
+	network := ec2.NewFromConfig(cfg)
+	vpcs, err := network.DescribeVpcs(ctx, &ec2.DescribeVpcsInput{})
+	require.NoError(t, err)
+	for _, v := range vpcs.Vpcs {
+		add("vpc", v.VpcId)
+	}
+	subnets, err := network.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{})
+	require.NoError(t, err)
+	for _, s := range subnets.Subnets {
+		add("subnet", s.SubnetId)
+	}
+	groups, err := network.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{})
+	require.NoError(t, err)
+	for _, g := range groups.SecurityGroups {
+		add("security group", g.GroupId)
+	}
+	addresses, err := network.DescribeAddresses(ctx, &ec2.DescribeAddressesInput{})
+	require.NoError(t, err)
+	for _, a := range addresses.Addresses {
+		add("address", a.AllocationId)
+	}
+	gateways, err := network.DescribeNatGateways(ctx, &ec2.DescribeNatGatewaysInput{Filter: []ec2types.Filter{
+		{Name: aws.String("state"), Values: []string{"pending", "available", "deleting"}},
+	}})
+	require.NoError(t, err)
+	for _, g := range gateways.NatGateways {
+		add("NAT gateway", g.NatGatewayId)
+	}
+
+	balancers := elb.NewFromConfig(cfg)
+	loads, err := balancers.DescribeLoadBalancers(ctx, &elb.DescribeLoadBalancersInput{})
+	require.NoError(t, err)
+	for _, b := range loads.LoadBalancers {
+		add("load balancer", b.LoadBalancerArn)
+	}
+	targets, err := balancers.DescribeTargetGroups(ctx, &elb.DescribeTargetGroupsInput{})
+	require.NoError(t, err)
+	for _, g := range targets.TargetGroups {
+		add("target group", g.TargetGroupArn)
+	}
+
+	containers := ecs.NewFromConfig(cfg)
+	clusters, err := containers.ListClusters(ctx, &ecs.ListClustersInput{})
+	require.NoError(t, err)
+	described, err := containers.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: clusters.ClusterArns})
+	require.NoError(t, err)
+	for _, c := range described.Clusters {
+		// A deleted cluster can be described for a while, as inactive.
+		if aws.ToString(c.Status) == "ACTIVE" {
+			add("cluster", c.ClusterArn)
+		}
+	}
+	definitions, err := containers.ListTaskDefinitions(ctx, &ecs.ListTaskDefinitionsInput{Status: ecstypes.TaskDefinitionStatusActive})
+	require.NoError(t, err)
+	for _, arn := range definitions.TaskDefinitionArns {
+		add("task definition", aws.String(arn))
+	}
+	repositories, err := ecr.NewFromConfig(cfg).DescribeRepositories(ctx, &ecr.DescribeRepositoriesInput{})
+	require.NoError(t, err)
+	for _, r := range repositories.Repositories {
+		add("repository", r.RepositoryName)
+	}
+
+	edge := cloudfront.NewFromConfig(cfg)
+	distributions, err := edge.ListDistributions(ctx, &cloudfront.ListDistributionsInput{})
+	require.NoError(t, err)
+	for _, d := range distributions.DistributionList.Items {
+		add("distribution", d.Id)
+	}
+	functions, err := edge.ListFunctions(ctx, &cloudfront.ListFunctionsInput{})
+	require.NoError(t, err)
+	for _, f := range functions.FunctionList.Items {
+		add("function", f.Name)
+	}
+	origins, err := edge.ListVpcOrigins(ctx, &cloudfront.ListVpcOriginsInput{})
+	require.NoError(t, err)
+	for _, o := range origins.VpcOriginList.Items {
+		add("VPC origin", o.Id)
+	}
+	controls, err := edge.ListOriginAccessControls(ctx, &cloudfront.ListOriginAccessControlsInput{})
+	require.NoError(t, err)
+	for _, c := range controls.OriginAccessControlList.Items {
+		add("origin access control", c.Id)
+	}
+	headers, err := edge.ListResponseHeadersPolicies(ctx, &cloudfront.ListResponseHeadersPoliciesInput{})
+	require.NoError(t, err)
+	for _, p := range headers.ResponseHeadersPolicyList.Items {
+		add("response headers policy", p.ResponseHeadersPolicy.Id)
+	}
+
+	buckets, err := s3.NewFromConfig(cfg).ListBuckets(ctx, &s3.ListBucketsInput{})
+	require.NoError(t, err)
+	for _, b := range buckets.Buckets {
+		add("bucket", b.Name)
+	}
+	secrets, err := secretsmanager.NewFromConfig(cfg).ListSecrets(ctx, &secretsmanager.ListSecretsInput{})
+	require.NoError(t, err)
+	for _, s := range secrets.SecretList {
+		add("secret", s.ARN)
+	}
+	logs, err := cloudwatchlogs.NewFromConfig(cfg).DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{})
+	require.NoError(t, err)
+	for _, g := range logs.LogGroups {
+		add("log group", g.LogGroupName)
+	}
+	roles, err := iam.NewFromConfig(cfg).ListRoles(ctx, &iam.ListRolesInput{})
+	require.NoError(t, err)
+	for _, r := range roles.Roles {
+		// AWS makes roles of its own for its services and never takes them away.
+		if !strings.HasPrefix(aws.ToString(r.Path), "/aws-service-role/") {
+			add("role", r.RoleName)
+		}
+	}
+	return found
+}

@@ -1,0 +1,341 @@
+package infra
+
+import (
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	ecrtypes "github.com/aws/aws-sdk-go-v2/service/ecr/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
+	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/gruntwork-io/terratest/modules/terraform"
+	"github.com/stretchr/testify/require"
+)
+
+func TestNetworkExample(t *testing.T) {
+	t.Parallel()
+	applied(t, "modules/network/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
+		var out struct {
+			VPCID            string   `json:"vpc_id"`
+			Zones            []string `json:"availability_zones"`
+			PublicSubnetIDs  []string `json:"public_subnet_ids"`
+			PrivateSubnetIDs []string `json:"private_subnet_ids"`
+			NatPublicIPs     []string `json:"nat_public_ips"`
+		}
+		terraform.OutputStructContext(t, t.Context(), o, "network", &out)
+		require.Len(t, out.Zones, 3)
+		require.Len(t, out.NatPublicIPs, 3)
+		api := ec2.NewFromConfig(cfg)
+		inVPC := []ec2types.Filter{{Name: aws.String("vpc-id"), Values: []string{out.VPCID}}}
+
+		subnets, err := api.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{Filters: inVPC})
+		require.NoError(t, err)
+		require.Len(t, subnets.Subnets, 6)
+		zone := map[string]string{}
+		for _, s := range subnets.Subnets {
+			zone[*s.SubnetId] = *s.AvailabilityZone
+			require.False(t, *s.MapPublicIpOnLaunch)
+		}
+
+		// Where each subnet's traffic to the internet goes.
+		tables, err := api.DescribeRouteTables(t.Context(), &ec2.DescribeRouteTablesInput{Filters: inVPC})
+		require.NoError(t, err)
+		way := map[string]ec2types.Route{}
+		var tableIDs []string
+		for _, table := range tables.RouteTables {
+			for _, association := range table.Associations {
+				if association.SubnetId == nil {
+					continue
+				}
+				for _, route := range table.Routes {
+					if aws.ToString(route.DestinationCidrBlock) == "0.0.0.0/0" {
+						way[*association.SubnetId] = route
+					}
+				}
+				tableIDs = append(tableIDs, *table.RouteTableId)
+			}
+		}
+		gateways, err := api.DescribeNatGateways(t.Context(), &ec2.DescribeNatGatewaysInput{Filter: inVPC})
+		require.NoError(t, err)
+		require.Len(t, gateways.NatGateways, 3)
+		gatewayZone := map[string]string{}
+		for _, g := range gateways.NatGateways {
+			gatewayZone[*g.NatGatewayId] = zone[*g.SubnetId]
+		}
+		for _, id := range out.PublicSubnetIDs {
+			require.Contains(t, aws.ToString(way[id].GatewayId), "igw-")
+		}
+		for _, id := range out.PrivateSubnetIDs {
+			require.Equal(t, zone[id], gatewayZone[aws.ToString(way[id].NatGatewayId)], "private traffic leaves through its own zone")
+		}
+
+		endpoints, err := api.DescribeVpcEndpoints(t.Context(), &ec2.DescribeVpcEndpointsInput{Filters: inVPC})
+		require.NoError(t, err)
+		require.Len(t, endpoints.VpcEndpoints, 1)
+		require.Equal(t, "com.amazonaws.eu-north-1.s3", *endpoints.VpcEndpoints[0].ServiceName)
+		for _, id := range tableIDs {
+			require.Contains(t, endpoints.VpcEndpoints[0].RouteTableIds, id)
+		}
+
+		groups, err := api.DescribeSecurityGroups(t.Context(), &ec2.DescribeSecurityGroupsInput{Filters: inVPC})
+		require.NoError(t, err)
+		require.Len(t, groups.SecurityGroups, 1)
+		require.Empty(t, groups.SecurityGroups[0].IpPermissions)
+		require.Empty(t, groups.SecurityGroups[0].IpPermissionsEgress)
+	})
+}
+
+func TestECRExample(t *testing.T) {
+	t.Parallel()
+	applied(t, "modules/ecr/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
+		var out struct {
+			Name string `json:"repository_name"`
+			URL  string `json:"repository_url"`
+		}
+		terraform.OutputStructContext(t, t.Context(), o, "ecr", &out)
+		require.Equal(t, "ecr-example/notebook", out.Name)
+		api := ecr.NewFromConfig(cfg)
+		found, err := api.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{RepositoryNames: []string{out.Name}})
+		require.NoError(t, err)
+		repository := found.Repositories[0]
+		require.Equal(t, *repository.RepositoryUri, out.URL)
+		require.Equal(t, ecrtypes.ImageTagMutabilityImmutable, repository.ImageTagMutability)
+		require.True(t, repository.ImageScanningConfiguration.ScanOnPush)
+		require.Equal(t, ecrtypes.EncryptionTypeAes256, repository.EncryptionConfiguration.EncryptionType)
+		lifecycle, err := api.GetLifecyclePolicy(t.Context(), &ecr.GetLifecyclePolicyInput{RepositoryName: &out.Name})
+		require.NoError(t, err)
+		require.Contains(t, *lifecycle.LifecyclePolicyText, `"countNumber":20`)
+		policy, err := api.GetRepositoryPolicy(t.Context(), &ecr.GetRepositoryPolicyInput{RepositoryName: &out.Name})
+		require.NoError(t, err)
+		require.Contains(t, *policy.PolicyText, "arn:aws:iam::210987654321:root")
+		require.NotContains(t, *policy.PolicyText, "PutImage")
+	})
+}
+
+func TestFrontendCDNExample(t *testing.T) {
+	t.Parallel()
+	applied(t, "modules/frontend-cdn/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
+		var out struct {
+			Bucket       string `json:"bucket_name"`
+			Distribution string `json:"distribution_id"`
+			Function     string `json:"spa_function_name"`
+			VPCOrigin    string `json:"vpc_origin_id"`
+			Headers      string `json:"response_headers_policy_id"`
+			URL          string `json:"url"`
+		}
+		terraform.OutputStructContext(t, t.Context(), o, "frontend_cdn", &out)
+		api := cloudfront.NewFromConfig(cfg)
+		got, err := api.GetDistribution(t.Context(), &cloudfront.GetDistributionInput{Id: &out.Distribution})
+		require.NoError(t, err)
+		require.Equal(t, "https://"+*got.Distribution.DomainName, out.URL)
+		edge := got.Distribution.DistributionConfig
+		require.Equal(t, cftypes.HttpVersionHttp2and3, edge.HttpVersion)
+		require.True(t, *edge.IsIPV6Enabled)
+		require.Equal(t, "index.html", *edge.DefaultRootObject)
+		require.Zero(t, *edge.CustomErrorResponses.Quantity)
+
+		origins := map[string]cftypes.Origin{}
+		for _, origin := range edge.Origins.Items {
+			origins[*origin.Id] = origin
+		}
+		page := origins[*edge.DefaultCacheBehavior.TargetOriginId]
+		require.Equal(t, out.Bucket+".s3.eu-north-1.amazonaws.com", *page.DomainName)
+		require.NotEmpty(t, *page.OriginAccessControlId)
+		association := edge.DefaultCacheBehavior.FunctionAssociations.Items[0]
+		require.Equal(t, cftypes.EventTypeViewerRequest, association.EventType)
+		require.Equal(t, []string{"/api/*", "/health"}, []string{*edge.CacheBehaviors.Items[0].PathPattern, *edge.CacheBehaviors.Items[1].PathPattern})
+		for _, behaviour := range edge.CacheBehaviors.Items {
+			origin := origins[*behaviour.TargetOriginId]
+			require.Equal(t, out.VPCOrigin, *origin.VpcOriginConfig.VpcOriginId)
+			require.EqualValues(t, 45, *origin.VpcOriginConfig.OriginReadTimeout)
+			require.Equal(t, out.Headers, *behaviour.ResponseHeadersPolicyId)
+			require.Zero(t, *behaviour.FunctionAssociations.Quantity)
+		}
+
+		// The function that runs is the file that TestSPAFunction tries.
+		want, err := os.ReadFile(spaFunction())
+		require.NoError(t, err)
+		live, err := api.GetFunction(t.Context(), &cloudfront.GetFunctionInput{Name: &out.Function, Stage: cftypes.FunctionStageLive})
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(live.FunctionCode))
+
+		origin, err := api.GetVpcOrigin(t.Context(), &cloudfront.GetVpcOriginInput{Id: &out.VPCOrigin})
+		require.NoError(t, err)
+		balancers, err := elb.NewFromConfig(cfg).DescribeLoadBalancers(t.Context(), &elb.DescribeLoadBalancersInput{})
+		require.NoError(t, err)
+		require.Equal(t, balancers.LoadBalancers[0].LoadBalancerArn, origin.VpcOrigin.VpcOriginEndpointConfig.Arn)
+
+		files := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+		access, err := files.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: &out.Bucket})
+		require.NoError(t, err)
+		closed := access.PublicAccessBlockConfiguration
+		require.True(t, *closed.BlockPublicAcls && *closed.BlockPublicPolicy && *closed.IgnorePublicAcls && *closed.RestrictPublicBuckets)
+		versioning, err := files.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: &out.Bucket})
+		require.NoError(t, err)
+		require.Equal(t, s3types.BucketVersioningStatusEnabled, versioning.Status)
+		policy, err := files.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: &out.Bucket})
+		require.NoError(t, err)
+		require.Contains(t, *policy.Policy, *got.Distribution.ARN)
+
+		// A page with an old version and a deleted file doesn't hinder the destroy.
+		for _, key := range []string{"index.html", "index.html", "old.js"} {
+			_, err = files.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &out.Bucket, Key: aws.String(key)})
+			require.NoError(t, err)
+		}
+		_, err = files.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &out.Bucket, Key: aws.String("old.js")})
+		require.NoError(t, err)
+	})
+}
+
+func TestECSExample(t *testing.T) {
+	t.Parallel()
+	applied(t, "modules/ecs/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
+		var out struct {
+			Cluster     string `json:"cluster_name"`
+			Service     string `json:"service_name"`
+			Balancer    string `json:"load_balancer_arn"`
+			BalancerSG  string `json:"load_balancer_security_group_id"`
+			TaskSG      string `json:"task_security_group_id"`
+			TargetGroup string `json:"target_group_arn"`
+			LogGroup    string `json:"log_group_name"`
+		}
+		terraform.OutputStructContext(t, t.Context(), o, "ecs", &out)
+		api := ecs.NewFromConfig(cfg)
+		service := describeService(t, api, out.Cluster, out.Service)
+		require.EqualValues(t, 2, service.DesiredCount)
+		require.EqualValues(t, 100, *service.DeploymentConfiguration.MinimumHealthyPercent)
+		require.EqualValues(t, 200, *service.DeploymentConfiguration.MaximumPercent)
+		require.True(t, service.DeploymentConfiguration.DeploymentCircuitBreaker.Rollback)
+		require.Equal(t, ecstypes.AvailabilityZoneRebalancingEnabled, service.AvailabilityZoneRebalancing)
+		require.True(t, service.EnableExecuteCommand)
+		require.Equal(t, out.TargetGroup, *service.LoadBalancers[0].TargetGroupArn)
+		capacity := map[string]int32{}
+		for _, strategy := range service.CapacityProviderStrategy {
+			capacity[*strategy.CapacityProvider] = strategy.Weight
+		}
+		require.Equal(t, map[string]int32{"FARGATE": 1, "FARGATE_SPOT": 3}, capacity)
+
+		task := describeTaskDefinition(t, api, *service.TaskDefinition)
+		require.Equal(t, ecstypes.CPUArchitectureX8664, task.RuntimePlatform.CpuArchitecture)
+		container := task.ContainerDefinitions[0]
+		require.Equal(t, image[len(image)-64:], (*container.Image)[len(*container.Image)-64:])
+		require.False(t, *container.ReadonlyRootFilesystem, "ECS Exec needs to write")
+		require.EqualValues(t, 60, *container.StopTimeout)
+		require.Equal(t, out.LogGroup, container.LogConfiguration.Options["awslogs-group"])
+
+		balancers := elb.NewFromConfig(cfg)
+		found, err := balancers.DescribeLoadBalancers(t.Context(), &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{out.Balancer}})
+		require.NoError(t, err)
+		require.Equal(t, elbtypes.LoadBalancerSchemeEnumInternal, found.LoadBalancers[0].Scheme)
+		attributes, err := balancers.DescribeLoadBalancerAttributes(t.Context(), &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: &out.Balancer})
+		require.NoError(t, err)
+		require.Equal(t, "600", balancerAttribute(attributes.Attributes, "idle_timeout.timeout_seconds"))
+		require.Equal(t, "true", balancerAttribute(attributes.Attributes, "routing.http.drop_invalid_header_fields.enabled"))
+
+		// Ways in: CloudFront to the load balancer, the load balancer to the tasks.
+		ways := ingress(t, ec2.NewFromConfig(cfg), out.BalancerSG, out.TaskSG)
+		require.Len(t, ways[out.BalancerSG], 1)
+		require.NotEmpty(t, aws.ToString(ways[out.BalancerSG][0].PrefixListId))
+		require.EqualValues(t, 8080, *ways[out.BalancerSG][0].FromPort)
+		require.Len(t, ways[out.TaskSG], 1)
+		require.Equal(t, out.BalancerSG, *ways[out.TaskSG][0].ReferencedGroupInfo.GroupId)
+
+		// The execution role reads the one secret and pulls from the one repository.
+		document := rolePolicy(t, iam.NewFromConfig(cfg), "ecs-example-execution", "start-tasks")
+		require.Contains(t, document, *container.Secrets[0].ValueFrom)
+		require.Contains(t, document, "arn:aws:ecr:eu-north-1:123456789012:repository/example")
+		require.NotContains(t, document, "secret:*")
+
+		// Another image is another revision on the same service.
+		o.Vars = map[string]any{"image": "registry.example.com/notebook@sha256:" + image[len(image)-64:]}
+		terraform.ApplyContext(t, t.Context(), o)
+		deployed := describeService(t, api, out.Cluster, out.Service)
+		require.Equal(t, service.ServiceArn, deployed.ServiceArn)
+		require.NotEqual(t, *service.TaskDefinition, *deployed.TaskDefinition)
+		require.NotContains(t, rolePolicy(t, iam.NewFromConfig(cfg), "ecs-example-execution", "start-tasks"), "ecr:")
+
+		// One that ECS rolls back is a failed apply, whether the apply waited for it or
+		// not, and the next good one heals it.
+		healthy := o.Vars["image"]
+		o.Vars["image"] = "registry.example.com/notebook@sha256:" + strings.Repeat("0", 64)
+		for _, wait := range []bool{true, false} {
+			o.Vars["wait_for_steady_state"] = wait
+			said, err := terraform.ApplyContextE(t, t.Context(), o)
+			require.Error(t, err)
+			require.Contains(t, said+err.Error(), "Resource postcondition failed")
+			require.Equal(t, *deployed.TaskDefinition, *describeService(t, api, out.Cluster, out.Service).TaskDefinition)
+		}
+		delete(o.Vars, "wait_for_steady_state")
+		o.Vars["image"] = healthy
+		terraform.ApplyContext(t, t.Context(), o)
+		require.NotEqual(t, *deployed.TaskDefinition, *describeService(t, api, out.Cluster, out.Service).TaskDefinition)
+	})
+}
+
+func describeService(t *testing.T, api *ecs.Client, cluster, name string) ecstypes.Service {
+	t.Helper()
+	found, err := api.DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{name}})
+	require.NoError(t, err)
+	require.Len(t, found.Services, 1)
+	return found.Services[0]
+}
+
+func describeTaskDefinition(t *testing.T, api *ecs.Client, arn string) *ecstypes.TaskDefinition {
+	t.Helper()
+	found, err := api.DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: &arn})
+	require.NoError(t, err)
+	return found.TaskDefinition
+}
+
+func balancerAttribute(attributes []elbtypes.LoadBalancerAttribute, key string) string {
+	for _, attribute := range attributes {
+		if aws.ToString(attribute.Key) == key {
+			return aws.ToString(attribute.Value)
+		}
+	}
+	return ""
+}
+
+// ingress is what may come in, by security group.
+func ingress(t *testing.T, api *ec2.Client, groups ...string) map[string][]ec2types.SecurityGroupRule {
+	t.Helper()
+	rules, err := api.DescribeSecurityGroupRules(t.Context(), &ec2.DescribeSecurityGroupRulesInput{
+		Filters: []ec2types.Filter{{Name: aws.String("group-id"), Values: groups}},
+	})
+	require.NoError(t, err)
+	ways := map[string][]ec2types.SecurityGroupRule{}
+	for _, rule := range rules.SecurityGroupRules {
+		if !*rule.IsEgress {
+			ways[*rule.GroupId] = append(ways[*rule.GroupId], rule)
+		}
+	}
+	return ways
+}
+
+func rolePolicy(t *testing.T, api *iam.Client, role, name string) string {
+	t.Helper()
+	found, err := api.GetRolePolicy(t.Context(), &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &name})
+	require.NoError(t, err)
+	document, err := url.QueryUnescape(*found.PolicyDocument)
+	require.NoError(t, err)
+	require.True(t, json.Valid([]byte(document)))
+	return document
+}
+
+func spaFunction() string {
+	return filepath.Join(shared.root, "modules", "frontend-cdn", "functions", "spa.js")
+}

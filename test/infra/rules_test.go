@@ -1,0 +1,177 @@
+package infra
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/dop251/goja"
+	"github.com/stretchr/testify/require"
+)
+
+func modules(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(shared.root, "modules"))
+	require.NoError(t, err)
+	var names []string
+	for _, entry := range entries {
+		if entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	require.NotEmpty(t, names)
+	return names
+}
+
+func TestModulesKeepTheirRules(t *testing.T) {
+	t.Parallel()
+	for _, name := range modules(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			takeTurn(t)
+			e := terraformWithoutAWS(t)
+			dir := copyOf(t, "modules/"+name)
+			initialize(t, options(e, dir, nil))
+			said, err := e.call(t.Context(), dir, "test", "-no-color")
+			require.NoError(t, err, said)
+			require.Regexp(t, `Success! [1-9][0-9]* passed, 0 failed`, said)
+			require.NotContains(t, said, "Warning:")
+		})
+	}
+}
+
+func TestEverythingIsFormattedAndValid(t *testing.T) {
+	t.Parallel()
+	takeTurn(t)
+	e := terraformWithoutAWS(t)
+	for _, part := range []string{"modules", "envs"} {
+		said, err := e.call(t.Context(), filepath.Join(shared.root, part), "fmt", "-check", "-recursive", "-diff")
+		require.NoError(t, err, said)
+	}
+	for _, root := range []string{"envs/shared", "envs/dev"} {
+		dir := copyOf(t, root)
+		// As in the repository, with its cloud block.
+		require.NoError(t, os.Remove(filepath.Join(dir, "override.tf")))
+		lock, err := os.ReadFile(filepath.Join(dir, ".terraform.lock.hcl"))
+		require.NoError(t, err)
+		shared.init.Lock()
+		said, err := e.call(t.Context(), dir, "init", "-backend=false", "-no-color", "-lockfile=readonly")
+		shared.init.Unlock()
+		require.NoError(t, err, said)
+		said, err = e.call(t.Context(), dir, "validate", "-no-color")
+		require.NoError(t, err, said)
+		require.NotContains(t, said, "Warning:")
+		kept, err := os.ReadFile(filepath.Join(dir, ".terraform.lock.hcl"))
+		require.NoError(t, err)
+		require.Equal(t, string(lock), string(kept), "the lock file has this platform's hashes")
+	}
+}
+
+var (
+	variableBlock = regexp.MustCompile(`(?ms)^variable "([a-z0-9_]+)" \{\n(.*?)^\}`)
+	outputBlock   = regexp.MustCompile(`(?ms)^output "([a-z0-9_]+)" \{\n(.*?)^\}`)
+)
+
+// A validation that nobody has seen fail is a guess.
+func TestEveryValidationHasAFailingCase(t *testing.T) {
+	t.Parallel()
+	for _, name := range modules(t) {
+		dir := filepath.Join(shared.root, "modules", name)
+		variables, err := os.ReadFile(filepath.Join(dir, "variables.tf"))
+		require.NoError(t, err)
+		rules, err := os.ReadFile(filepath.Join(dir, "tests", "rules.tftest.hcl"))
+		require.NoError(t, err)
+		for _, block := range variableBlock.FindAllStringSubmatch(string(variables), -1) {
+			validations := strings.Count(block[2], "validation {")
+			failing := len(regexp.MustCompile(fmt.Sprintf(`expect_failures\s*=\s*\[var\.%s\]`, block[1])).FindAllString(string(rules), -1))
+			require.GreaterOrEqual(t, failing, validations, "module %s, variable %s", name, block[1])
+		}
+	}
+}
+
+func TestEveryInputAndOutputIsDescribed(t *testing.T) {
+	t.Parallel()
+	for _, name := range modules(t) {
+		dir := filepath.Join(shared.root, "modules", name)
+		readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+		require.NoError(t, err)
+		for file, block := range map[string]*regexp.Regexp{"variables.tf": variableBlock, "outputs.tf": outputBlock} {
+			content, err := os.ReadFile(filepath.Join(dir, file))
+			require.NoError(t, err)
+			found := block.FindAllStringSubmatch(string(content), -1)
+			require.NotEmpty(t, found, "%s/%s", name, file)
+			for _, one := range found {
+				require.Contains(t, one[2], "description = ", "%s/%s: %s", name, file, one[1])
+				require.Contains(t, string(readme), "`"+one[1]+"`", "README.md of %s lacks %s", name, one[1])
+			}
+		}
+	}
+}
+
+// No part of the Terraform but a default and its value names a region.
+func TestOnlyTheVariableNamesARegion(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile(`(eu|us|ap|sa|ca|me|af)-(north|south|east|west|central)[a-z]*-[0-9]`)
+	for _, pattern := range []string{"modules/*/*.tf", "envs/*/*.tf", "envs/*/token/*.tf"} {
+		paths, err := filepath.Glob(filepath.Join(shared.root, pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, paths)
+		for _, path := range paths {
+			content, err := os.ReadFile(path)
+			require.NoError(t, err)
+			for number, line := range strings.Split(string(content), "\n") {
+				code, _, _ := strings.Cut(line, "#")
+				told := strings.Contains(code, "description") || strings.Contains(code, "error_message")
+				if told || strings.TrimSpace(code) == `default     = "eu-north-1"` {
+					continue
+				}
+				require.NotRegexp(t, named, code, "%s:%d", path, number+1)
+			}
+		}
+	}
+}
+
+func TestSPAFunctionServesTheAppsRoutes(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile(spaFunction())
+	require.NoError(t, err)
+	for uri, want := range map[string]string{
+		"/":                          "/",
+		"/index.html":                "/index.html",
+		"/favicon.ico":               "/favicon.ico",
+		"/robots.txt":                "/robots.txt",
+		"/assets/index-Bx1.js":       "/assets/index-Bx1.js",
+		"/assets/LICENSE":            "/assets/LICENSE",
+		"/notebooks":                 "/index.html",
+		"/notebooks/":                "/index.html",
+		"/notebooks/0190-ab":         "/index.html",
+		"/notebooks/v1.2/cells":      "/index.html",
+		"/assets":                    "/index.html",
+		"/healthy":                   "/index.html",
+		"/sign-in":                   "/index.html",
+		"/a%20b":                     "/index.html",
+		"/notebooks/x/missing.css":   "/notebooks/x/missing.css",
+		"/assets/../notebooks/a.png": "/assets/../notebooks/a.png",
+	} {
+		t.Run(uri, func(t *testing.T) {
+			vm := goja.New()
+			_, err := vm.RunString(string(source))
+			require.NoError(t, err)
+			handler, ok := goja.AssertFunction(vm.Get("handler"))
+			require.True(t, ok)
+			event := map[string]any{
+				"context":  map[string]any{"eventType": "viewer-request"},
+				"request":  map[string]any{"method": "GET", "uri": uri, "querystring": map[string]any{"q": map[string]any{"value": "1"}}},
+				"response": nil,
+			}
+			result, err := handler(goja.Undefined(), vm.ToValue(event))
+			require.NoError(t, err)
+			request := result.Export().(map[string]any)
+			require.Equal(t, want, request["uri"])
+			require.Contains(t, request, "querystring", "the rest of the request stays")
+		})
+	}
+}
