@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 import { eventually } from "./support/eventually.mjs";
 import { Line } from "./support/line.mjs";
 import { NotebookPage } from "./support/notebook-page.mjs";
@@ -77,22 +78,29 @@ scenario("an edit in one tab appears in the other, and so does what it made run"
   );
 }
 
-const stackState = process.env.NOTEBOOK_STACK_STATE;
+const stack = process.env.NOTEBOOK_STACK;
+
+/** The tasks of the standing local stack that serve. */
+async function healthyTasks() {
+  const { stdout } = await promisify(execFile)(stack, ["status", "dev", "--local", "--json"], { timeout: 60_000 });
+  return JSON.parse(stdout).local.state.tasks.filter((task) => task.state === "healthy");
+}
 
 scenario(
   "when the service's task dies the page says so, and goes on by itself with the task that takes its place",
   async ({ notebook, open, watch }) => {
     const id = await notebook(["1"]);
     const page = await open(id);
-    const tasks = async () => JSON.parse(await readFile(stackState, "utf8")).tasks.filter((task) => task.state === "healthy");
-    const [task] = await tasks();
+    const [task] = await healthyTasks();
     assert.ok(task, "the stack has a healthy task");
 
     watch.expect(unreachable);
     watch.expect(/404/); // the new task may not know the notebook
     process.kill(task.process.pid, "SIGKILL");
     await page.page.getByTestId("offline").waitFor();
-    await eventually(async () => assert.ok((await tasks()).some(({ id: now }) => now !== task.id), "no new task is healthy"), 120_000);
+    await eventually(async () => {
+      assert.ok((await healthyTasks()).some((now) => now.id !== task.id), "no new task serves");
+    }, 120_000);
 
     // What the page shows is what the service has by now: a task's own disk goes with it.
     await page.page.getByTestId("offline").waitFor({ state: "detached" });
@@ -104,5 +112,5 @@ scenario(
     if (status === 200) await page.ready();
     else await page.page.getByTestId("notebook-missing").waitFor();
   },
-  { skip: !stackState && "NOTEBOOK_STACK_STATE does not name the state file of a local stack" },
+  { skip: !stack && "NOTEBOOK_STACK does not name the stack program of a local stack" },
 );
