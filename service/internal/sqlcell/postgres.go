@@ -399,8 +399,12 @@ func serverFailure(m *pgproto3.ErrorResponse, st *statement) *failure {
 	if m.InternalQuery != "" {
 		f.where = strings.TrimSpace(f.where + "\nin the statement: " + shorten(m.InternalQuery, pageText))
 	}
-	if f.hint == "" && m.Code == "42601" && strings.Contains(m.Message, `"$`) {
-		f.hint = "a reference stands where only text can: bind values, not names; for a list write = ANY({name})"
+	switch {
+	case f.hint != "" || len(st.names) == 0:
+	case m.Code == "42601" && strings.Contains(m.Message, `"$`):
+		f.hint = "a reference stands where only text can: bind values, not names; for a list write = ANY({name}), for a type {name}::date"
+	case m.Code == "08P01" || m.Code == "42P02":
+		f.hint = "PostgreSQL takes values only in queries, INSERT, UPDATE, DELETE and MERGE, not in this kind of statement"
 	}
 	return f
 }

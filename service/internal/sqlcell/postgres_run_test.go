@@ -37,6 +37,7 @@ func TestPostgreSQL(t *testing.T) {
 		{"COPY from and to the client is refused", copyIsRefused},
 		{"a session that the server ends is replaced", lostSession},
 		{"no error shows a password", noCredentials},
+		{"TLS is as the URL says", tlsWorks},
 		{"many cells share few sessions", manyRuns},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, s) })
@@ -367,6 +368,10 @@ func postgresErrors(t *testing.T, s *server) {
 	require.Contains(t, fault.Message, "line 1, column 38")
 	require.Contains(t, fault.Message, "= ANY({name})")
 
+	for _, source := range []string{"SET search_path = {x}", "CREATE VIEW v AS SELECT {x}", "DO {x}"} {
+		require.Contains(t, fail(t, c, source, "x", `"a"`).Message, "hint: ", source)
+	}
+
 	fault = fail(t, c, "INSERT INTO account VALUES ('ann', 2)")
 	require.Equal(t, "unique_violation", fault.Name)
 	require.Contains(t, fault.Traceback, "Detail: Key (owner)=(ann) already exists.")
@@ -415,12 +420,12 @@ func noCredentials(t *testing.T, s *server) {
 	settings := fmt.Sprintf(`{
 		"refused": "postgres://ghost:%s@127.0.0.1:%d/postgres?sslmode=disable",
 		"closed": "postgres://ghost:%s@127.0.0.1:%d/postgres",
-		"plain": "postgres://%s:p%%40ss%%2Fw%%3Ard%%3Fs3cret@127.0.0.1:%d/postgres?sslmode=require",
+		"plain": "postgres://%s:p%%40ss%%2Fw%%3Ard%%3Fs3cret@127.0.0.1:%d/postgres?sslmode=verify-full",
 		"missing": "postgres://%s:p%%40ss%%2Fw%%3Ard%%3Fs3cret@127.0.0.1:%d/nosuch?sslmode=disable"}`,
 		wrong, s.port, wrong, freePort(t), serverUser, s.port, serverUser, s.port)
 	c := open(t, settings)
 	for name, reason := range map[string]string{
-		"refused": "refuses the user or the password", "closed": "connection refused", "plain": "TLS", "missing": `database "nosuch" does not exist`,
+		"refused": "refuses the user or the password", "closed": "connection refused", "plain": "certificate", "missing": `database "nosuch" does not exist`,
 	} {
 		_, fault := c.Run(ctx, sqlcell.Query{Connection: name, Source: "SELECT 1"})
 		require.NotNil(t, fault, name)
@@ -459,4 +464,30 @@ func manyRuns(t *testing.T, s *server) {
 	}
 	sessions := s.admin(t, "SELECT count(*) <= 4 FROM pg_stat_activity WHERE application_name = 'reactive-notebook'")
 	require.Equal(t, "t", sessions)
+}
+
+func tlsWorks(t *testing.T, s *server) {
+	at := fmt.Sprintf("postgres://%s:p%%40ss%%2Fw%%3Ard%%3Fs3cret@127.0.0.1:%d/postgres", serverUser, s.port)
+	c := open(t, fmt.Sprintf(`{"verified": "%s?sslmode=verify-full&sslrootcert=%s", "unknown": "%s?sslmode=verify-full"}`, at, s.certificate, at))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r, fault := c.Run(ctx, sqlcell.Query{Connection: "verified", Source: "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"})
+	require.Nil(t, fault, "%+v", fault)
+	_, value := one(t, r)
+	require.Equal(t, "true", value)
+
+	go func() {
+		for s.active(t, "over_tls") != "1" && ctx.Err() == nil {
+			time.Sleep(20 * time.Millisecond)
+		}
+		cancel()
+	}()
+	_, fault = c.Run(ctx, sqlcell.Query{Connection: "verified", Source: "SELECT pg_sleep(60) AS over_tls"})
+	require.NotNil(t, fault)
+	require.Equal(t, notebook.ErrInterrupted, fault.Kind)
+	require.Equal(t, "0", s.active(t, "over_tls"))
+
+	_, fault = c.Run(context.Background(), sqlcell.Query{Connection: "unknown", Source: "SELECT 1"})
+	require.NotNil(t, fault)
+	require.Contains(t, fault.Message, "certificate")
 }

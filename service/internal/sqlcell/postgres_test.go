@@ -3,7 +3,14 @@ package sqlcell_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -28,8 +35,9 @@ const (
 // server is a real PostgreSQL that a test started.
 type server struct {
 	port    int
-	dir     string
 	command *exec.Cmd
+
+	certificate string // file of the server's own, in PEM
 }
 
 // url has the password percent-encoded.
@@ -65,11 +73,16 @@ func startServer(t testing.TB) *server {
 	out, err := initdb.CombinedOutput()
 	require.NoError(t, err, "initdb: %s", out)
 
-	s := &server{port: freePort(t), dir: dir}
+	s := &server{port: freePort(t), certificate: filepath.Join(dir, "server.crt")}
+	key := filepath.Join(dir, "server.key")
+	writeCertificate(t, s.certificate, key)
+	if as.Credential != nil { // the key must be the server's alone
+		require.NoError(t, os.Chown(key, int(as.Credential.Uid), int(as.Credential.Gid)))
+	}
 	var log bytes.Buffer
 	s.command = exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(s.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
-		"-c", "max_connections=20", "-c", "shared_buffers=16MB", "-c", "timezone=UTC")
+		"-c", "ssl=on", "-c", "ssl_cert_file="+s.certificate, "-c", "ssl_key_file="+key, "-c", "max_connections=20", "-c", "shared_buffers=16MB", "-c", "timezone=UTC")
 	s.command.SysProcAttr, s.command.Dir = as, dir
 	s.command.Stdout, s.command.Stderr = &log, &log
 	// A thread that ends takes the server with it through Pdeathsig, so one
@@ -105,6 +118,23 @@ func startServer(t testing.TB) *server {
 		}
 		require.Less(t, time.Since(start), time.Minute, "the server does not answer: %v", err)
 	}
+}
+
+// writeCertificate makes a certificate for 127.0.0.1 that is its own authority.
+func writeCertificate(t testing.TB, certificate, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "sqlcell test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	require.NoError(t, err)
+	raw, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), 0o644))
+	require.NoError(t, os.WriteFile(key, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}), 0o600))
 }
 
 func serverPrograms(t testing.TB) string {

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	sqliteRuns = 4                // of one database at a time; further ones wait
-	sqliteBusy = 10 * time.Second // to wait for another writer's lock
+	sqliteRuns = 4               // of one database at a time; further ones wait
+	sqliteBusy = 3 * time.Second // to wait for another writer's lock, which no interrupt ends
 )
 
 // sqliteFile is a database that is one file. Each run opens it anew, so that
