@@ -399,12 +399,25 @@ func serverFailure(m *pgproto3.ErrorResponse, st *statement) *failure {
 	if m.InternalQuery != "" {
 		f.where = strings.TrimSpace(f.where + "\nin the statement: " + shorten(m.InternalQuery, pageText))
 	}
-	switch {
-	case f.hint != "" || len(st.names) == 0:
-	case m.Code == "42601" && strings.Contains(m.Message, `"$`):
-		f.hint = "a reference stands where only text can: bind values, not names; for a list write = ANY({name}), for a type {name}::date"
-	case m.Code == "08P01" || m.Code == "42P02":
-		f.hint = "PostgreSQL takes values only in queries, INSERT, UPDATE, DELETE and MERGE, not in this kind of statement"
+	if len(st.names) == 0 {
+		return f
+	}
+	hint := ""
+	switch m.Code {
+	case "42601":
+		if strings.Contains(m.Message, `"$`) {
+			hint = "a reference stands where only text can: bind values, not names; for a list write = ANY({name}), for a type {name}::date"
+		}
+	case "42P18":
+		hint = "PostgreSQL can't tell the type of a value that stands here: write {name}::text, or another type"
+	case "42P02", "08P01":
+		hint = "PostgreSQL takes values only in queries, INSERT, UPDATE, DELETE and MERGE, not in this kind of statement"
+	}
+	if hint != "" {
+		f.hint = hint
+		for i := len(st.names); i > 0; i-- { // $12 before $1
+			f.message = strings.ReplaceAll(f.message, fmt.Sprintf("$%d", i), "{"+st.names[i-1]+"}")
+		}
 	}
 	return f
 }

@@ -372,6 +372,10 @@ func postgresErrors(t *testing.T, s *server) {
 		require.Contains(t, fail(t, c, source, "x", `"a"`).Message, "hint: ", source)
 	}
 
+	fault = fail(t, c, "SELECT {x} IS NULL", "x", `"a"`)
+	require.Equal(t, "indeterminate_datatype", fault.Name)
+	require.Contains(t, fault.Message, "data type of parameter {x} (hint: ")
+
 	fault = fail(t, c, "INSERT INTO account VALUES ('ann', 2)")
 	require.Equal(t, "unique_violation", fault.Name)
 	require.Contains(t, fault.Traceback, "Detail: Key (owner)=(ann) already exists.")
