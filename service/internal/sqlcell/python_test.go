@@ -45,7 +45,15 @@ func runPython(t testing.TB, input []byte, args ...string) []byte {
 }
 
 func TestKernelsSideReadsAndWritesEveryType(t *testing.T) {
-	runPython(t, nil, "sqlvalues_test.py")
+	t.Run("with the standard library alone", func(t *testing.T) {
+		runPython(t, nil, "-S", "sqlvalues_test.py")
+	})
+	t.Run("with pandas", func(t *testing.T) {
+		if exec.Command(python(t), "-c", "import pandas").Run() != nil {
+			t.Skipf("%s has no pandas: name an interpreter that has in KERNEL_PYTHON", python(t))
+		}
+		runPython(t, nil, "sqlvalues_test.py")
+	})
 }
 
 // What Python reads of a result and passes on as parameters comes back as it
