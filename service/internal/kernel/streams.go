@@ -173,6 +173,13 @@ func (p *pipe) read() {
 	buffer := make([]byte, pipeSize)
 	raw.Read(func(uintptr) bool {
 		for {
+			// What came through the socket until now came first.
+			for range 100 {
+				if !p.k.behind() {
+					break
+				}
+				time.Sleep(50 * time.Microsecond)
+			}
 			n, again := p.take(buffer)
 			if n == 0 {
 				return !again
@@ -240,18 +247,22 @@ func (r *run) drain() {
 }
 
 // text adds what came through the control socket.
-func (r *run) text(s source, data []byte) {
+func (r *run) text(s source, pipesFirst bool, data []byte) {
 	r.k.emitMu.Lock()
 	defer r.k.emitMu.Unlock()
-	r.drain()
+	if pipesFirst {
+		r.drain()
+	}
 	r.add(s, data)
 }
 
 // rich sends an output after all text that came before it.
-func (r *run) rich(output notebook.Output) {
+func (r *run) rich(pipesFirst bool, output notebook.Output) {
 	r.k.emitMu.Lock()
 	defer r.k.emitMu.Unlock()
-	r.drain()
+	if pipesFirst {
+		r.drain()
+	}
 	r.flush()
 	r.k.emit(Output{r.cell, output})
 }

@@ -31,6 +31,10 @@ const (
 	tokenSize  = 8
 	headerSize = tokenSize + 6
 
+	// Flags of a packet, see worker.py.
+	flagMore  = 1
+	flagPipes = 2
+
 	// The worker's own exit codes, see worker.py.
 	exitFault   = 113
 	exitChannel = 114
@@ -419,7 +423,8 @@ func (k *Kernel) read() {
 			}
 			continue
 		}
-		kind, more := packet[tokenSize], packet[tokenSize+1]
+		kind, flags := packet[tokenSize], packet[tokenSize+1]
+		more := flags & flagMore
 		id := binary.BigEndian.Uint32(packet[tokenSize+2:])
 		payload := packet[headerSize:n]
 		if more == 1 || len(parts) > 0 {
@@ -433,12 +438,23 @@ func (k *Kernel) read() {
 			}
 			payload, parts = parts, nil
 		}
-		k.handle(kind, id, payload)
+		k.handle(kind, id, flags&flagPipes != 0, payload)
 	}
 	k.finish()
 }
 
-func (k *Kernel) handle(kind byte, id uint32, payload []byte) {
+// behind tells whether the worker has sent what is not read yet.
+func (k *Kernel) behind() bool {
+	raw, err := k.conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	waiting := 0
+	err = raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	return err == nil && waiting > 0
+}
+
+func (k *Kernel) handle(kind byte, id uint32, pipesFirst bool, payload []byte) {
 	switch kind {
 	case 'h':
 		close(k.ready)
@@ -463,16 +479,16 @@ func (k *Kernel) handle(kind byte, id uint32, payload []byte) {
 	}
 	switch kind {
 	case 'o':
-		now.text(sourceStdout, payload)
+		now.text(sourceStdout, pipesFirst, payload)
 	case 'e':
-		now.text(sourceStderr, payload)
+		now.text(sourceStderr, pipesFirst, payload)
 	case 'd':
 		output, err := decode[notebook.Output](payload)
 		if err != nil {
 			k.host.log.Warn("read an output", "error", err)
 			return
 		}
-		now.rich(output)
+		now.rich(pipesFirst, output)
 	case 'f':
 		k.finished(now, payload)
 	}

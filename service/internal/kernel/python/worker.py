@@ -7,10 +7,12 @@ The control socket carries packets. Each packet of ours starts with a token
 that only this process and the service know, so that whatever a cell writes to
 descriptors that it found by trying is dropped by the service as not ours.
 
-    packet   token (8) · kind (1) · more (1) · run (4, big endian) · payload
+    packet   token (8) · kind (1) · flags (1) · run (4, big endian) · payload
     kinds    h hello · o stdout · e stderr · d display · f finished · r reply · x fault
 
-A payload too large for one packet is cut; `more` is 1 in all but the last.
+A payload too large for one packet is cut; flag 1 is set in all but the last.
+Flag 2 says that the run's pipes held text when the frame was sent: that came
+first. Without it, what the service finds in them came later.
 """
 
 import _thread
@@ -32,6 +34,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 import traceback
@@ -114,14 +117,26 @@ class Channel:
 
     def write(self, kind, run, payload):
         size = len(payload)
+        order = 2 if kind in b"oed" and unread() else 0
         if size <= CHUNK:
-            self.socket.send(self.token + kind + b"\0" + run.to_bytes(4, "big") + payload)
+            self.socket.send(self.token + kind + b"\0\1\2"[order : order + 1] + run.to_bytes(4, "big") + payload)
             return
         head, last = self.token + kind, run.to_bytes(4, "big")
         view = memoryview(payload)
         for start in range(0, size, CHUNK):
-            more = b"\1" if start + CHUNK < size else b"\0"
-            self.socket.send(head + more + last + view[start : start + CHUNK])
+            flags = order | (1 if start + CHUNK < size else 0)
+            self.socket.send(head + bytes((flags,)) + last + view[start : start + CHUNK])
+
+
+def unread():
+    """Tells whether the pipes at descriptors 1 and 2 hold text."""
+    for fd in (1, 2):
+        try:
+            if any(fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")):
+                return True
+        except OSError:
+            continue  # closed, or something else, by a cell
+    return False
 
 
 class Uninterrupted:
