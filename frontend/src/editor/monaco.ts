@@ -59,7 +59,7 @@ monaco.editor.defineTheme(themeName("light"), {
   inherit: true,
   rules: [
     { token: "", foreground: "2b2925" },
-    { token: "comment", foreground: "8b8577", fontStyle: "italic" },
+    { token: "comment", foreground: "6f6a5d", fontStyle: "italic" },
     { token: "keyword", foreground: "7a3e8f" },
     { token: "string", foreground: "3d7339" },
     { token: "string.escape", foreground: "9a6a12" },
@@ -102,7 +102,7 @@ monaco.editor.defineTheme(themeName("dark"), {
   inherit: true,
   rules: [
     { token: "", foreground: "e4dfd4" },
-    { token: "comment", foreground: "86816f", fontStyle: "italic" },
+    { token: "comment", foreground: "9a9482", fontStyle: "italic" },
     { token: "keyword", foreground: "cf9fe0" },
     { token: "string", foreground: "a3cf91" },
     { token: "string.escape", foreground: "e5c07b" },

@@ -32,6 +32,11 @@ describe("renderMarkdown", () => {
     );
   });
 
+  it("tells screen readers to pass over a picture that nobody described", () => {
+    expect(html('<img src="/x.png"> ![tide](/y.png)')).toContain('alt=""');
+    expect(html("![tide](/y.png)")).toContain('alt="tide"');
+  });
+
   it("opens links elsewhere, without a hold on this page", () => {
     expect(html("[x](https://example.org)")).toContain('target="_blank" rel="noopener noreferrer"');
   });

@@ -22,6 +22,7 @@ export function renderMarkdown(source: string): DocumentFragment {
     link.setAttribute("target", "_blank");
     link.setAttribute("rel", "noopener noreferrer");
   }
+  for (const image of fragment.querySelectorAll("img:not([alt])")) image.setAttribute("alt", "");
   for (const box of fragment.querySelectorAll("table")) {
     const scroll = document.createElement("div");
     scroll.className = "table-scroll";
