@@ -119,6 +119,8 @@ func New(o Options) *API {
 	get(openAPIPath, a.openAPI)
 	get("/api/notebooks", a.listNotebooks)
 	r.POST("/notebooks", a.handle(a.createNotebook))
+	r.POST("/notebooks/import", a.handle(a.importNotebook))
+	get("/api/notebooks/:id/export", a.exportNotebook)
 	get("/api/notebooks/:id", a.getNotebook)
 	r.PATCH("/notebooks/:id", a.handle(a.updateNotebook))
 	r.DELETE("/notebooks/:id", a.handle(a.deleteNotebook))

@@ -26,19 +26,9 @@ func (a *API) body(c *gin.Context, required bool) (*object, error) {
 	if kind != "" && !isJSON(kind) {
 		return nil, newProblem(http.StatusUnsupportedMediaType, fmt.Sprintf("the body must be application/json in UTF-8, not %q", kind))
 	}
-	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return nil, newProblem(http.StatusUnsupportedMediaType, "the body must not be encoded: leave Content-Encoding out")
-	}
-	if c.Request.ContentLength > a.maxBody {
-		return nil, &http.MaxBytesError{Limit: a.maxBody}
-	}
-	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, a.maxBody))
+	raw, err := a.raw(c)
 	if err != nil {
-		var tooLarge *http.MaxBytesError
-		if errors.As(err, &tooLarge) {
-			return nil, err
-		}
-		return nil, newProblem(http.StatusBadRequest, "the body could not be read to its end")
+		return nil, err
 	}
 	if len(bytes.TrimSpace(raw)) == 0 && !required {
 		return &object{}, nil
@@ -47,6 +37,22 @@ func (a *API) body(c *gin.Context, required bool) (*object, error) {
 		return nil, newProblem(http.StatusUnsupportedMediaType, "say what the body is: Content-Type: application/json")
 	}
 	return parseObject(raw)
+}
+
+// raw reads a request's body, whatever it is.
+func (a *API) raw(c *gin.Context) ([]byte, error) {
+	if coding := c.GetHeader("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return nil, newProblem(http.StatusUnsupportedMediaType, "the body must not be encoded: leave Content-Encoding out")
+	}
+	if c.Request.ContentLength > a.maxBody {
+		return nil, &http.MaxBytesError{Limit: a.maxBody}
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, a.maxBody))
+	var tooLarge *http.MaxBytesError
+	if err != nil && !errors.As(err, &tooLarge) {
+		return nil, newProblem(http.StatusBadRequest, "the body could not be read to its end")
+	}
+	return raw, err
 }
 
 func isJSON(contentType string) bool {

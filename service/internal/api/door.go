@@ -87,6 +87,10 @@ func (a *API) guard(c *gin.Context) {
 		return
 	}
 
+	if c.FullPath() == "" && c.Writer.Status() == http.StatusNotFound {
+		return // gin found no route: there is nothing to guard, and a 404 helps more
+	}
+
 	changes := r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodOptions
 	if d.open {
 		// A browser sends such a request for any page without asking us first.

@@ -89,8 +89,12 @@ func (d *description) check(t *testing.T, method, path, body string, res *http.R
 	require.NoError(t, err)
 	content, ok := r.Content[kind]
 	require.True(t, ok, "%s: %s is not described", name, kind)
+	if !strings.HasSuffix(kind, "json") {
+		require.Equal(t, schema{"type": "string"}, content.Schema, name)
+		return
+	}
 	require.NoError(t, d.valid(content.Schema, raw), "%s: %s", name, raw)
-	if res.StatusCode < 300 && o.RequestBody != nil && (body != "" || o.RequestBody.Required) {
+	if res.StatusCode < 300 && o.RequestBody != nil && len(o.RequestBody.Content) == 1 && (body != "" || o.RequestBody.Required) {
 		require.NoError(t, d.valid(o.RequestBody.Content["application/json"].Schema, []byte(body)), "%s was accepted: %s", name, body)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/reactive-notebook/reactive-notebook/service/internal/convert"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
@@ -67,12 +68,18 @@ func problemOf(err error) *Problem {
 		tooLarge    *http.MaxBytesError
 		version     *session.VersionError
 		unavailable *session.UnavailableError
+		mediaType   *convert.MediaTypeError
+		format      *convert.FormatError
 	)
 	switch {
 	case errors.As(err, &problem):
 		return problem
 	case errors.As(err, &tooLarge):
 		return newProblem(http.StatusRequestEntityTooLarge, "the body is larger than "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes")
+	case errors.As(err, &mediaType):
+		return newProblem(http.StatusUnsupportedMediaType, mediaType.Error())
+	case errors.As(err, &format):
+		return newProblem(http.StatusBadRequest, format.Error())
 	case errors.Is(err, session.ErrNotFound), errors.Is(err, events.ErrDeleted):
 		return newProblem(http.StatusNotFound, session.ErrNotFound.Error())
 	case errors.Is(err, session.ErrCellNotFound):

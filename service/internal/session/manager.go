@@ -75,14 +75,20 @@ func (m *Manager) Check(ctx context.Context) map[string]error {
 func (m *Manager) List(ctx context.Context, q Query) (Page, error) {
 	page, err := m.opt.Store.List(ctx, q)
 	if err != nil {
-		return Page{}, fmt.Errorf("list notebooks: %w", err)
+		return Page{}, err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range page.Notebooks {
 		page.Notebooks[i].Kernel.Status = notebook.KernelNone
-		if o := m.sessions[page.Notebooks[i].ID]; o != nil && o.session != nil {
-			page.Notebooks[i].Kernel.Status = o.session.kernelStatus()
+		if o := m.sessions[page.Notebooks[i].ID]; o != nil {
+			select {
+			case <-o.done:
+				if o.err == nil {
+					page.Notebooks[i].Kernel.Status = o.session.kernelStatus()
+				}
+			default: // it is being opened
+			}
 		}
 	}
 	return page, nil
@@ -123,7 +129,7 @@ func (m *Manager) Create(ctx context.Context, n NewNotebook) (*notebook.Notebook
 		show(engine, c)
 	}
 	if err := m.opt.Store.Create(ctx, doc); err != nil {
-		return nil, fmt.Errorf("create notebook: %w", err)
+		return nil, err
 	}
 	return doc, nil
 }
@@ -142,12 +148,6 @@ func (n NewCell) cell() (*notebook.Cell, error) {
 	cell := notebook.NewCell(n.Kind, n.Source)
 	cell.Disabled, cell.Connection, cell.Result = n.Disabled, n.Connection, n.Result
 	return cell, nil
-}
-
-// Exists returns ErrNotFound if there is no such notebook.
-func (m *Manager) Exists(ctx context.Context, id string) error {
-	_, err := m.open(ctx, id)
-	return err
 }
 
 // open returns the notebook's session, and opens it if need be.
@@ -194,7 +194,7 @@ func (m *Manager) load(ctx context.Context, id string, o *opening) {
 		o.session, err = m.newSession(ctx, doc)
 	}
 	if err != nil {
-		o.err = fmt.Errorf("open notebook: %w", err)
+		o.err = err
 		m.forget(id, o)
 		return
 	}
@@ -343,7 +343,8 @@ func (m *Manager) start(ctx context.Context, id string, r RunRequest) (*run, err
 	return ask(ctx, m, id, func(s *Session) (*run, error) { return s.request(r) })
 }
 
-// RunAndWait starts a run and waits until it has finished, at most so long.
+// RunAndWait starts a run and waits until it has finished and its results are
+// in the store, at most so long.
 func (m *Manager) RunAndWait(ctx context.Context, id string, r RunRequest, wait time.Duration) (RunResult, error) {
 	w, err := m.start(ctx, id, r)
 	if err != nil {
@@ -353,6 +354,16 @@ func (m *Manager) RunAndWait(ctx context.Context, id string, r RunRequest, wait 
 	defer timer.Stop()
 	select {
 	case <-w.done:
+	case <-timer.C:
+	case <-ctx.Done():
+		return RunResult{}, ctx.Err()
+	}
+	kept, err := ask(ctx, m, id, func(s *Session) (<-chan struct{}, error) { return s.kept(), nil })
+	if err != nil {
+		return RunResult{}, err
+	}
+	select {
+	case <-kept:
 	case <-timer.C:
 	case <-ctx.Done():
 		return RunResult{}, ctx.Err()

@@ -429,14 +429,35 @@ func (s *Session) saved(err error) {
 		}
 	}
 	s.writing = nil
-	if len(s.ran) > 0 && s.flushAt == nil {
+	switch {
+	case len(s.ran) == 0:
+		for _, w := range s.waiting {
+			close(w)
+		}
+		s.waiting = nil
+	case s.run == nil && err == nil:
+		s.save() // what came while the rest was written
+	case s.flushAt == nil:
 		s.flushAt = time.After(flushEvery)
 	}
 }
 
+// kept returns a channel that is closed when the results that are there now
+// are in the store.
+func (s *Session) kept() <-chan struct{} {
+	w := make(chan struct{})
+	if len(s.ran) == 0 && s.saving == nil {
+		close(w)
+		return w
+	}
+	s.waiting = append(s.waiting, w)
+	s.save()
+	return w
+}
+
 // finishSaving waits for the write under way.
 func (s *Session) finishSaving() {
-	if s.saving != nil {
+	for s.saving != nil {
 		s.saved(<-s.saving)
 	}
 }

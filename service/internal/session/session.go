@@ -41,6 +41,7 @@ type Session struct {
 	ran     map[string]struct{} // cells whose results are not in the store yet
 	writing map[string]struct{} // cells whose results are being written
 	saving  chan error          // of that write, else nil
+	waiting []chan struct{}     // to be closed when all results are in the store
 	flushAt <-chan time.Time    // when the next write of results is due
 	used    time.Time           // when somebody last asked for something
 	closing bool
@@ -234,7 +235,7 @@ func (s *Session) commit(ifMatch int64, f func(draft *notebook.Notebook) (Change
 			s.closing = true
 			s.interrupt()
 		}
-		return fmt.Errorf("save notebook: %w", err)
+		return err
 	}
 	s.doc = &draft
 	return nil
@@ -336,7 +337,7 @@ func (s *Session) delete(ifMatch int64) error {
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	if err := s.m.opt.Store.Delete(ctx, s.doc.ID); err != nil {
-		return fmt.Errorf("delete notebook: %w", err)
+		return err
 	}
 	s.events.End(events.ErrDeleted)
 	s.stopKernel("the notebook was deleted")
