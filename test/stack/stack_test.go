@@ -232,9 +232,12 @@ func (i *instance) allGone(processes []proc) {
 	i.Fatalf("left running: %v", left)
 }
 
+// gitStatus tells what has changed where the commands that `up` runs (go,
+// terraform, npm) could write by accident; the rest is the developer's, who may
+// go on editing while this runs.
 func gitStatus(t *testing.T, root string) string {
 	t.Helper()
-	c := exec.Command("git", "status", "--porcelain")
+	c := exec.Command("git", "status", "--porcelain", "--", "go.mod", "go.sum", "modules", "envs", "frontend/dist", "frontend/package-lock.json")
 	c.Dir = root
 	out, err := c.Output()
 	if err != nil {
