@@ -133,9 +133,6 @@ func NewHost(ctx context.Context, o Options) (_ *Host, err error) {
 	if err := h.startParent(started); err != nil {
 		return nil, fmt.Errorf("start the warm parent: %w", err)
 	}
-	if err := h.analyzer.check(started); err != nil {
-		return nil, fmt.Errorf("start the analyzer: %w", err)
-	}
 	// One worker proves that kernels can start before anybody needs one.
 	k, err := h.fork(started)
 	if err != nil {
@@ -144,6 +141,10 @@ func NewHost(ctx context.Context, o Options) (_ *Host, err error) {
 	if err := k.tryImport(started); err != nil {
 		k.Close()
 		return nil, err
+	}
+	if err := h.analyzer.check(started); err != nil {
+		k.Close()
+		return nil, fmt.Errorf("start the analyzer: %w", err)
 	}
 	if o.Spares > 0 {
 		h.spares = append(h.spares, k)
