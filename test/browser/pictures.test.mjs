@@ -28,6 +28,8 @@ for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
         for (const [number, status] of [[2, "ok"], [3, "ok"], [4, "ok"], [5, "error"], [6, "blocked"], [7, "ok"], [8, "ok"]]) await open.becomes(number, status);
         await open.plot(4);
         await eventually(async () => assert.ok(await open.output(8).locator("img").evaluate((image) => image.complete && image.naturalWidth > 0)));
+        // Cells off the screen are not drawn until they have been on it.
+        for (const number of [8, 7, 5, 4, 2]) await open.cell(number).scrollIntoViewIfNeeded();
         await open.cell(2).locator(".monaco-editor").first().waitFor();
         await fits(page, colorScheme);
         await page.screenshot({ path: `${artifacts}notebook-${colorScheme}-${width}.png`, fullPage: true, animations: "disabled" });
