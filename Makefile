@@ -40,6 +40,8 @@ check: stack ## fast: format, vet, lint, unit tests
 	@files=$$(gofmt -l service frontend/embed.go $$(find test -name "*.go" -not -path "*/node_modules/*")); test -z "$$files" || { echo "not formatted: $$files" >&2; exit 1; }
 	@echo "== go vet"
 	@go vet ./service/... ./frontend ./test/...
+	@echo "== actionlint"
+	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 	@echo "== terraform fmt"
 	@"$$($(STACK) setup terraform | sed -n 's/^TERRAFORM=//p')" fmt -check -recursive
 	@echo "== eslint"

@@ -43,6 +43,7 @@ if [ -f test/browser/package.json ]; then
 fi
 
 part 'go vet' go vet ./service/... ./frontend ./test/...
+part 'actionlint' go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 part 'terraform fmt' "$terraform" fmt -check -recursive
 part 'eslint' frontend npm run --silent lint
 part 'vitest' frontend npm test --silent
