@@ -41,6 +41,7 @@ export class Line {
     this.#server.listen(this.#port, new URL(origin).hostname);
     await once(this.#server, "listening");
     this.#port = this.#server.address().port;
+    this.#server.unref(); // a run of other scenarios must not wait for it
   }
 
   #make() {
