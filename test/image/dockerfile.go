@@ -75,7 +75,7 @@ func (s Stage) Env() map[string]string {
 
 var known = map[string]bool{
 	"FROM": true, "WORKDIR": true, "COPY": true, "RUN": true, "ARG": true, "ENV": true, "EXPOSE": true,
-	"USER": true, "HEALTHCHECK": true, "STOPSIGNAL": true, "ENTRYPOINT": true, "CMD": true,
+	"USER": true, "VOLUME": true, "HEALTHCHECK": true, "STOPSIGNAL": true, "ENTRYPOINT": true, "CMD": true,
 }
 
 // Parse reads a Dockerfile.
