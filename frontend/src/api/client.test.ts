@@ -20,6 +20,16 @@ describe("ApiClient", () => {
     expect(words(error)).toBe("the notebook can't be accepted: is too long");
   });
 
+  it("says a fault once if the problem's detail says it already", () => {
+    const fields = [{ field: "result", message: "is a keyword" }, { field: "source", message: "is too long" }];
+    expect(words(new ApiError(422, "Unprocessable Content", "result: is a keyword", fields))).toBe(
+      "result: is a keyword: is too long",
+    );
+    expect(words(new ApiError(422, "Unprocessable Content", "result: is a keyword", fields.slice(0, 1)))).toBe(
+      "result: is a keyword",
+    );
+  });
+
   it("makes an ApiError of an answer that is no problem document", async () => {
     const html = () => new Response("<h1>Bad gateway</h1>", { status: 502, headers: { "content-type": "text/html" } });
     const client = new ApiClient({ fetch: fakeFetch({ "GET /api/notebooks": html }) });
@@ -91,5 +101,49 @@ describe("ApiClient", () => {
       "wss://api.example.org/api/ws/notebooks/n1?epoch=e+1&after=7",
     );
     expect(new ApiClient().eventsUrl("n1", null)).toBe("ws://localhost:3000/api/ws/notebooks/n1");
+  });
+
+  it("names a download as the service does, or by what the person sees", async () => {
+    const file = (disposition?: string) => () =>
+      new Response("x = 1", { headers: disposition === undefined ? {} : { "content-disposition": disposition } });
+    const name = async (disposition?: string) => {
+      const client = new ApiClient({ fetch: fakeFetch({ "GET /api/notebooks/n1/export?format=py": file(disposition) }) });
+      const download = await client.exportNotebook("n1", "py", "Tides/2026");
+      expect(await download.content.text()).toBe("x = 1");
+      return download.name;
+    };
+    expect(await name(`attachment; filename="Gezeiten.py"; filename*=UTF-8''Gr%C3%BC%C3%9Fe.py`)).toBe("Grüße.py");
+    expect(await name(`attachment; filename="tides.py"; filename*=UTF-8''%E4%B`)).toBe("tides.py");
+    expect(await name()).toBe("Tides-2026.py");
+  });
+
+  it("sends a file as it is", async () => {
+    const sent: unknown[] = [];
+    const client = new ApiClient({
+      fetch: fakeFetch({
+        "POST /api/notebooks/import": async (_, request) => {
+          const bytes = new Uint8Array(await request.arrayBuffer());
+          sent.push(new URL(request.url).search, request.headers.get("content-type"), [...bytes]);
+          return json({ ...notebook([]), lost: ["a widget"] }, { status: 201 });
+        },
+      }),
+    });
+    const bytes = new Uint8Array([0xef, 0xbb, 0xbf, 0x78, 0xff]).buffer;
+    expect(await client.importNotebook(bytes, "text/x-python", "a & b")).toMatchObject({ id: "n1", lost: ["a widget"] });
+    await client.importNotebook(bytes, "application/x-ipynb+json");
+    expect(sent).toEqual([
+      "?name=a+%26+b", "text/x-python", [0xef, 0xbb, 0xbf, 0x78, 0xff],
+      "", "application/x-ipynb+json", [0xef, 0xbb, 0xbf, 0x78, 0xff],
+    ]);
+  });
+
+  it("knows of no connections where the service doesn't, but tells other failures", async () => {
+    const older = new ApiClient({ fetch: fakeFetch({}) });
+    expect(await older.connections()).toEqual([]);
+    const list = [{ name: "sample", dialect: "sqlite" }];
+    const newer = new ApiClient({ fetch: fakeFetch({ "GET /api/connections": () => json({ connections: list }) }) });
+    expect(await newer.connections()).toEqual(list);
+    const broken = new ApiClient({ fetch: fakeFetch({ "GET /api/connections": () => problem(503, "Service Unavailable") }) });
+    await expect(broken.connections()).rejects.toMatchObject({ status: 503 });
   });
 });

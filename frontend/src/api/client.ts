@@ -3,12 +3,16 @@ import type {
   Cell,
   CellPatch,
   Completions,
+  ExportFormat,
+  ImportedNotebook,
+  ImportType,
   NewCell,
   NewNotebook,
   Notebook,
   NotebookPage,
   NotebookPatch,
   RunRequest,
+  SqlConnection,
   Variable,
 } from "./types.ts";
 
@@ -21,7 +25,12 @@ export interface ClientOptions {
 }
 
 interface RequestOptions {
+  /** Sent as JSON. */
   body?: unknown;
+  /** Sent as it is, in place of a body. */
+  file?: { bytes: ArrayBuffer; type: string };
+  /** The media type asked for, if it isn't JSON. */
+  accept?: string;
   /** The notebook's version that the change is based on. */
   ifMatch?: number | undefined;
   signal?: AbortSignal | undefined;
@@ -33,6 +42,12 @@ interface RequestOptions {
 export interface Versioned<T> {
   value: T;
   version: number | null;
+}
+
+/** A file to be saved on the person's disk. */
+export interface Download {
+  name: string;
+  content: Blob;
 }
 
 /**
@@ -85,6 +100,38 @@ export class ApiClient {
 
   async deleteNotebook(id: string): Promise<void> {
     await this.#send("DELETE", notebookPath(id));
+  }
+
+  /** The notebook as a file. The name is the service's, or else made of `fallback`. */
+  async exportNotebook(id: string, format: ExportFormat, fallback: string): Promise<Download> {
+    const response = await this.#send("GET", `${notebookPath(id)}/export?format=${format}`, { accept: "*/*" });
+    const name = fileNameOf(response) ?? `${fallback.replace(/[/\\]/g, "-")}.${format}`;
+    try {
+      return { name, content: await response.blob() };
+    } catch {
+      throw new ApiError(0, "The connection broke before all of the file was there.");
+    }
+  }
+
+  /** Makes a notebook of a file. Without a name it gets the one in the file. */
+  importNotebook(bytes: ArrayBuffer, type: ImportType, name?: string): Promise<ImportedNotebook> {
+    const suffix = name === undefined ? "" : `?${new URLSearchParams({ name })}`;
+    return this.#json("POST", `/api/notebooks/import${suffix}`, { file: { bytes, type } });
+  }
+
+  /** The databases of SQL cells; none if the service is too old to know of any. */
+  async connections(signal?: AbortSignal): Promise<SqlConnection[]> {
+    try {
+      const { connections } = await this.#json<{ connections: SqlConnection[] }>(
+        "GET",
+        "/api/connections",
+        { signal },
+      );
+      return connections;
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return [];
+      throw error;
+    }
   }
 
   createCell(id: string, cell: NewCell): Promise<Cell> {
@@ -165,15 +212,16 @@ export class ApiClient {
     options: RequestOptions = {},
     reportUnauthorized = true,
   ): Promise<Response> {
-    const headers = new Headers({ Accept: "application/json" });
+    const headers = new Headers({ Accept: options.accept ?? "application/json" });
     if (options.body !== undefined) headers.set("Content-Type", "application/json");
+    if (options.file !== undefined) headers.set("Content-Type", options.file.type);
     if (options.ifMatch !== undefined) headers.set("If-Match", `"${options.ifMatch}"`);
     let response: Response;
     try {
       response = await this.#fetch(this.#base + path, {
         method,
         headers,
-        body: options.body === undefined ? null : JSON.stringify(options.body),
+        body: options.body === undefined ? (options.file?.bytes ?? null) : JSON.stringify(options.body),
         credentials: this.#base === "" ? "same-origin" : "include",
         signal: options.signal ?? null,
         keepalive: options.keepalive ?? false,
@@ -200,4 +248,18 @@ function cellPath(id: string, cell: string): string {
 function versionOf(response: Response): number | null {
   const match = /^(?:W\/)?"(\d+)"$/.exec(response.headers.get("etag") ?? "");
   return match ? Number(match[1]) : null;
+}
+
+/** The name that a Content-Disposition gives its file; another origin's may not be seen. */
+function fileNameOf(response: Response): string | null {
+  const disposition = response.headers.get("content-disposition") ?? "";
+  const encoded = /filename\*=UTF-8''([^;\s]+)/i.exec(disposition)?.[1];
+  if (encoded !== undefined) {
+    try {
+      return decodeURIComponent(encoded);
+    } catch {
+      // Broken escapes: the plain name beside them will do.
+    }
+  }
+  return /filename="([^"]+)"/i.exec(disposition)?.[1] ?? null;
 }

@@ -74,7 +74,11 @@ export function isSignedOut(error: unknown): boolean {
 export function describe(error: unknown): string {
   if (isSignedOut(error)) return "The session has ended: sign in again.";
   if (error instanceof ApiError) {
-    const faults = error.fields.map((fault) => fault.message).join("; ");
+    // A detail may say what the faults of the fields say.
+    const faults = error.fields
+      .map((fault) => fault.message)
+      .filter((message) => !error.message.includes(message))
+      .join("; ");
     return [error.message, faults].filter((part) => part !== "").join(": ");
   }
   return error instanceof Error ? error.message : String(error);

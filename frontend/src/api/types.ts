@@ -132,6 +132,23 @@ export interface NewNotebook {
   cells?: NewCell[];
 }
 
+/** A notebook made from a file, with what of the file could not be kept, as sentences. */
+export interface ImportedNotebook extends Notebook {
+  lost: string[];
+}
+
+/** What a notebook can be downloaded as. */
+export type ExportFormat = "ipynb" | "py" | "html" | "md";
+
+/** What an imported file holds. */
+export type ImportType = "application/x-ipynb+json" | "text/x-python";
+
+/** A database that SQL cells may name; its credentials stay with the service. */
+export interface SqlConnection {
+  name: string;
+  dialect: string;
+}
+
 export interface NotebookPatch {
   name?: string;
   mode?: Mode;

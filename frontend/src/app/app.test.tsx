@@ -1,4 +1,4 @@
-import { render, screen, waitFor, within } from "@testing-library/react";
+import { fireEvent, render, screen, waitFor, within } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { NotebookSummary } from "../api/types.ts";
@@ -126,6 +126,132 @@ describe("the list of notebooks", () => {
     await userEvent.click(screen.getByRole("button", { name: "Try again" }));
     expect(await screen.findByText("Tides")).toBeVisible();
     expect(screen.queryByRole("alert")).toBeNull();
+  });
+});
+
+describe("files", () => {
+  const list = { "GET /api/notebooks": () => json({ notebooks: [summary("n1", "Tides")], next_cursor: null }) };
+  const script = (name: string, text = "x = 1") => new File([text], name, { type: "text/plain" });
+  const imported = (lost: string[], id = "n9") =>
+    vi.fn((_: unknown, request: Request) => {
+      const name = new URL(request.url).searchParams.get("name") ?? "";
+      return json({ ...notebook([], { id, name }), lost }, { status: 201 });
+    });
+
+  it("are imported and opened", async () => {
+    const route = imported([]);
+    open("/", { ...list, "POST /api/notebooks/import": route });
+    expect(await screen.findByRole("button", { name: "Import" })).toBeVisible();
+    await userEvent.upload(screen.getByTestId("import-file"), script("low water.py"));
+    await waitFor(() => {
+      expect(window.location.pathname).toBe("/notebooks/n9");
+    });
+    const request = route.mock.calls[0]?.[1];
+    expect(request?.headers.get("content-type")).toBe("text/x-python");
+    expect(new URL(request?.url ?? "").search).toBe("?name=low+water");
+  });
+
+  it("can be dropped on the page, which says what was lost before it opens the notebook", async () => {
+    open("/", { ...list, "POST /api/notebooks/import": imported(["2 widgets", "1 attachment of cell 3"]) });
+    await screen.findByText("Tides");
+    const dataTransfer = { types: ["Files"], files: [script("old.ipynb", "{}")] };
+    fireEvent.dragEnter(document.body, { dataTransfer });
+    expect(screen.getByText("Drop .ipynb or .py files to import them")).toBeVisible();
+    expect(fireEvent.drop(document.body, { dataTransfer })).toBe(false);
+    expect(screen.queryByText("Drop .ipynb or .py files to import them")).toBeNull();
+    const dialog = await screen.findByRole("dialog", { name: "Imported, but not all of it" });
+    expect(within(dialog).getAllByRole("listitem").map((item) => item.textContent)).toEqual(["2 widgets", "1 attachment of cell 3"]);
+    expect(window.location.pathname).toBe("/");
+    await userEvent.click(within(dialog).getByRole("button", { name: "Open notebook" }));
+    expect(window.location.pathname).toBe("/notebooks/n9");
+  });
+
+  it("that can't be imported are named with the reason, and keep no other from it", async () => {
+    const route = vi.fn((_: unknown, request: Request) =>
+      request.headers.get("content-type") === "text/x-python"
+        ? json({ ...notebook([], { id: "n9" }), lost: [] }, { status: 201 })
+        : problem(422, "Unprocessable Content", "nbformat 3 is too old"),
+    );
+    open("/", { ...list, "POST /api/notebooks/import": route });
+    await screen.findByText("Tides");
+    const files = [script("photo.png"), script("old.ipynb", "{}"), script("a.py")];
+    fireEvent.drop(document.body, { dataTransfer: { types: ["Files"], files } });
+    expect(await screen.findByText("Can't import “photo.png”: it must be an .ipynb or a .py file.")).toBeVisible();
+    expect(await screen.findByText("Can't import “old.ipynb”: nbformat 3 is too old")).toBeVisible();
+    await waitFor(() => {
+      expect(window.location.pathname).toBe("/notebooks/n9");
+    });
+    expect(route).toHaveBeenCalledTimes(2);
+  });
+
+  it("are not what a dragged text is", async () => {
+    open("/", list);
+    await screen.findByText("Tides");
+    const dataTransfer = { types: ["text/plain"], files: [] };
+    fireEvent.dragEnter(document.body, { dataTransfer });
+    expect(fireEvent.drop(document.body, { dataTransfer })).toBe(true);
+    expect(screen.queryByText("Drop .ipynb or .py files to import them")).toBeNull();
+  });
+});
+
+describe("a copy", () => {
+  it("has the cells as they are written, and nothing of their runs", async () => {
+    const created = vi.fn(() => json(notebook([], { id: "n2", name: "Tides copy" }), { status: 201 }));
+    open("/", {
+      "GET /api/notebooks": () => json({ notebooks: [summary("n1", "Tides")], next_cursor: null }),
+      "GET /api/notebooks/n1": () =>
+        json(
+          notebook(
+            [
+              cell({ id: "a", source: "x = 1", status: "ok", outputs: [{ kind: "stream", stream: "stdout", text: "1" }], defines: ["x"] }),
+              cell({ id: "b", kind: "sql", source: "SELECT 1", disabled: true, connection: "sample", result: "rows" }),
+            ],
+            { mode: "lazy" },
+          ),
+        ),
+      "POST /api/notebooks": created,
+    });
+    await userEvent.click(await screen.findByRole("button", { name: "Actions for Tides" }));
+    await userEvent.click(screen.getByRole("menuitem", { name: "Duplicate" }));
+    await userEvent.click(await screen.findByRole("button", { name: "Open" }));
+    expect(created).toHaveBeenCalledWith(
+      {
+        name: "Tides copy",
+        mode: "lazy",
+        cells: [
+          { kind: "python", source: "x = 1", disabled: false, connection: null, result: null },
+          { kind: "sql", source: "SELECT 1", disabled: true, connection: "sample", result: "rows" },
+        ],
+      },
+      expect.anything(),
+    );
+    expect(window.location.pathname).toBe("/notebooks/n2");
+  });
+});
+
+describe("the samples", () => {
+  const nothing = { "GET /api/notebooks": () => json({ notebooks: [], next_cursor: null }) };
+  const connections = (...names: string[]) => ({
+    "GET /api/connections": () => json({ connections: names.map((name) => ({ name, dialect: "sqlite" })) }),
+  });
+
+  it("teach SQL where there is a database to try it on", async () => {
+    const created = vi.fn((body: unknown) => json(notebook([], { name: (body as { name: string }).name }), { status: 201 }));
+    open("/", { ...nothing, ...connections("warehouse", "sample"), "POST /api/notebooks": created });
+    await userEvent.click(await screen.findByRole("button", { name: "Try SQL on sample data" }));
+    await waitFor(() => {
+      expect(window.location.pathname).toBe("/notebooks/n1");
+    });
+    const { cells } = created.mock.calls[0]?.[0] as { cells: { kind: string; connection?: string; result?: string }[] };
+    const sql = cells.filter(({ kind }) => kind === "sql");
+    expect(sql.map(({ connection }) => connection)).toEqual(sql.map(() => "sample"));
+    expect(new Set(sql.map(({ result }) => result)).size).toBe(3);
+  });
+
+  it("are without SQL where there is none", async () => {
+    open("/", { ...nothing, ...connections("warehouse") });
+    expect(await screen.findByRole("button", { name: "Start from an example" })).toBeVisible();
+    expect(screen.queryByRole("button", { name: "Try SQL on sample data" })).toBeNull();
   });
 });
 
@@ -279,5 +405,152 @@ describe("a notebook", () => {
 
     open("/nowhere", {});
     expect(screen.getByTestId("not-found")).toBeVisible();
+  });
+
+  describe("with SQL", () => {
+    const connections = () =>
+      json({ connections: [{ name: "sample", dialect: "sqlite" }, { name: "warehouse", dialect: "postgresql" }] });
+    const rows = cell({ id: "b", kind: "sql", source: "SELECT 1", connection: "sample", result: "rows", defines: ["rows"] });
+
+    it("adds cells that have a connection and a name of their own for the rows", async () => {
+      const added: unknown[] = [];
+      open("/notebooks/n1", {
+        "GET /api/connections": connections,
+        "POST /api/notebooks/n1/cells": (body) => {
+          added.push(body);
+          return json(cell({ id: "z", kind: "sql" }), { status: 201 });
+        },
+        "PATCH /api/notebooks/n1/cells/a": (body) => {
+          added.push(body);
+          return json(cell({ id: "a", kind: "sql" }));
+        },
+      });
+      await send(snapshot([cell({ id: "a", defines: ["result"] }), rows]));
+      await userEvent.click(await screen.findByRole("button", { name: "Add SQL cell below cell 1" }));
+      await userEvent.click(screen.getByRole("button", { name: "More for cell 1" }));
+      await userEvent.click(screen.getByRole("menuitem", { name: "Change to SQL" }));
+      await waitFor(() => {
+        expect(added).toEqual([
+          { kind: "sql", source: "", after: "a", connection: "sample", result: "result_2" },
+          { kind: "sql", connection: "sample", result: "result" },
+        ]);
+      });
+    });
+
+    it("saves where a cell asks and what gets the rows, and says why not", async () => {
+      const patches: unknown[] = [];
+      open("/notebooks/n1", {
+        "GET /api/connections": connections,
+        "PATCH /api/notebooks/n1/cells/b": (body) => {
+          patches.push(body);
+          return (body as { result?: string }).result === "1st"
+            ? problem(422, "Unprocessable Content", "the cell can't be accepted", [{ field: "result", message: "is no name of Python's" }])
+            : json({ ...rows, ...(body as object) });
+        },
+      });
+      await send(snapshot([cell({ id: "a" }), rows]));
+      const sql = await screen.findByRole("article", { name: "Cell 2, SQL" });
+      const picker = within(sql).getByRole("combobox", { name: "Connection of cell 2" });
+      await within(sql).findByRole("option", { name: "warehouse" });
+      await userEvent.selectOptions(picker, "warehouse");
+      expect(picker).toHaveValue("warehouse");
+
+      const field = within(sql).getByRole("textbox", { name: "Result variable of cell 2" });
+      await userEvent.clear(field);
+      await userEvent.type(field, "1st{Enter}");
+      expect(await within(sql).findByRole("alert")).toHaveTextContent("the cell can't be accepted: is no name of Python's");
+      expect(field).toHaveValue("1st");
+      expect(field).toBeInvalid();
+      await userEvent.clear(field);
+      await userEvent.type(field, "first");
+      await userEvent.tab();
+      await waitFor(() => {
+        expect(within(sql).queryByRole("alert")).toBeNull();
+      });
+      expect(field).toBeValid();
+      expect(patches).toEqual([{ connection: "warehouse" }, { result: "1st" }, { result: "first" }]);
+
+      FakeSocket.last().send({ type: "cell.updated", seq: 11, cell: { ...rows, connection: "warehouse", result: "others" }, version: 2 });
+      await waitFor(() => {
+        expect(field).toHaveValue("others");
+      });
+      expect(picker).toHaveValue("warehouse");
+    });
+
+    it("keeps a connection that is no longer configured in sight", async () => {
+      open("/notebooks/n1", { "GET /api/connections": connections });
+      await send(snapshot([{ ...rows, connection: "gone" }]));
+      expect(await screen.findByRole("option", { name: "gone (not configured)", selected: true })).toBeInTheDocument();
+    });
+
+    it("doesn't offer it where the service has none", async () => {
+      open("/notebooks/n1", {});
+      await send(snapshot([cell({ id: "a" })]));
+      await userEvent.click(await screen.findByRole("button", { name: "More for cell 1" }));
+      expect(screen.getByRole("menuitem", { name: "Change to Markdown" })).toBeVisible();
+      expect(screen.queryByRole("menuitem", { name: /SQL/ })).toBeNull();
+      expect(screen.queryByRole("button", { name: /SQL/ })).toBeNull();
+    });
+  });
+
+  it("is exported with what was typed last, and says when that fails", async () => {
+    const steps: string[] = [];
+    const saved: { name: string; content: Blob }[] = [];
+    vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(function click(this: HTMLAnchorElement) {
+      steps.push(`download ${this.download} ${this.href}`);
+    });
+    URL.createObjectURL = (content) => {
+      saved.push({ name: "", content: content as Blob });
+      return "blob:made";
+    };
+    open("/notebooks/n1", {
+      "PATCH /api/notebooks/n1/cells/a": (body) => {
+        steps.push(`save ${JSON.stringify(body)}`);
+        return json(cell({ id: "a", source: "x = 12" }), { headers: { etag: '"2"' } });
+      },
+      "GET /api/notebooks/n1/export?format=ipynb": () => {
+        steps.push("export");
+        return new Response("{}", { headers: { "content-disposition": 'attachment; filename="Tides.ipynb"' } });
+      },
+      "GET /api/notebooks/n1/export?format=html": () => problem(503, "Service Unavailable", "the service is stopping"),
+    });
+    await send(snapshot([cell({ id: "a", source: "x = 1" })]));
+    await userEvent.type(await screen.findByLabelText("Source of cell 1"), "2");
+    await userEvent.click(screen.getByRole("button", { name: "Export" }));
+    await userEvent.click(screen.getByRole("menuitem", { name: "Jupyter notebook (.ipynb)" }));
+    await waitFor(() => {
+      expect(steps).toEqual(['save {"source":"x = 12"}', "export", "download Tides.ipynb blob:made"]);
+    });
+    expect(saved).toHaveLength(1);
+    await userEvent.click(screen.getByRole("button", { name: "Export" }));
+    await userEvent.click(screen.getByRole("menuitem", { name: "Web page (.html)" }));
+    expect(await screen.findByText("Can't export the notebook: the service is stopping")).toBeVisible();
+    expect(saved).toHaveLength(1);
+  });
+
+  it("has an outline of headings and names that leads to the cells", async () => {
+    HTMLElement.prototype.scrollIntoView = () => undefined;
+    open("/notebooks/n1", {});
+    await send(
+      snapshot([
+        cell({ id: "a", kind: "markdown", source: "# Tides\n\nHow high?\n\n## Data" }),
+        cell({ id: "b", defines: ["height", "when"] }),
+        cell({ id: "c", source: "print(height)", references: ["height", "print"] }),
+        cell({ id: "d", defines: ["mean"], references: ["height"] }),
+      ]),
+    );
+    await userEvent.click(await screen.findByRole("button", { name: "Outline" }));
+    const panel = screen.getByRole("complementary", { name: "Outline" });
+    expect(within(panel).getAllByRole("listitem").map((item) => item.textContent)).toEqual([
+      "TidesData",
+      "Cell 2 defines heightwhen",
+      "Cell 4 defines meanreads cell 2",
+    ]);
+    await userEvent.click(within(panel).getByRole("button", { name: "Data" }));
+    expect(screen.getByRole("article", { name: "Cell 1, Markdown" })).toHaveFocus();
+    await userEvent.click(within(panel).getByRole("button", { name: /mean/ }));
+    expect(screen.getByRole("article", { name: "Cell 4, Python" })).toHaveFocus();
+    await userEvent.click(within(panel).getByRole("button", { name: "Close outline" }));
+    expect(screen.queryByRole("complementary")).toBeNull();
   });
 });

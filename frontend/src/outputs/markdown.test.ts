@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { renderMarkdown } from "./markdown.ts";
+import { headingsOf, renderMarkdown } from "./markdown.ts";
 
 function html(source: string): string {
   const host = document.createElement("div");
@@ -39,5 +39,16 @@ describe("renderMarkdown", () => {
 
   it("opens links elsewhere, without a hold on this page", () => {
     expect(html("[x](https://example.org)")).toContain('target="_blank" rel="noopener noreferrer"');
+  });
+});
+
+describe("headingsOf", () => {
+  it("reads headings as the page shows them, and nothing else", () => {
+    const source = "# *High* &amp; low <b>tide</b>\n\n```\n# no heading\n```\n\nSpring\n---\n\n#\n\n### Neap<script>x</script>";
+    expect(headingsOf(source)).toEqual([
+      { depth: 1, text: "High & low tide" },
+      { depth: 2, text: "Spring" },
+      { depth: 3, text: "Neap" },
+    ]);
   });
 });

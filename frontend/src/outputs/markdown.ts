@@ -32,3 +32,16 @@ export function renderMarkdown(source: string): DocumentFragment {
   }
   return fragment;
 }
+
+export interface Heading {
+  /** 1 to 6. */
+  depth: number;
+  text: string;
+}
+
+/** The headings of a Markdown text as plain text, in order. */
+export function headingsOf(source: string): Heading[] {
+  return [...renderMarkdown(source).querySelectorAll("h1, h2, h3, h4, h5, h6")]
+    .map((heading) => ({ depth: Number(heading.tagName.slice(1)), text: heading.textContent.trim() }))
+    .filter(({ text }) => text !== "");
+}

@@ -1,17 +1,20 @@
-import { type SyntheticEvent, useCallback, useEffect, useRef, useState } from "react";
+import { type ReactNode, type SyntheticEvent, useCallback, useEffect, useRef, useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import { describe, isSignedOut } from "../api/error.ts";
-import type { KernelStatus, NewNotebook, NotebookSummary } from "../api/types.ts";
+import type { Cell, KernelStatus, NewCell, NewNotebook, NotebookSummary } from "../api/types.ts";
 import { useSession } from "../app/session.tsx";
 import { useToasts } from "../app/toasts.tsx";
 import { count, formatAgo } from "../lib/format.ts";
+import { copyName } from "../lib/notebook-file.ts";
 import { usePageTitle } from "../lib/page-title.ts";
 import { useNow } from "../lib/use-now.ts";
+import { Connections, useConnections } from "../state/connections.ts";
 import { ConfirmDialog } from "../ui/dialog.tsx";
 import { Icon, Mark } from "../ui/icon.tsx";
 import { Menu } from "../ui/menu.tsx";
 import { ThemeMenu } from "../ui/theme-menu.tsx";
-import { firstSample } from "./samples.ts";
+import { ImportButton, useNotebookImport } from "./import-notebooks.tsx";
+import { firstSample, sampleConnection, sqlSample } from "./samples.ts";
 
 const pageSize = 50;
 const refreshEvery = 15_000;
@@ -35,6 +38,8 @@ export function ListPage() {
   const [creating, setCreating] = useState(false);
   const [renaming, setRenaming] = useState<string | null>(null);
   const [deleting, setDeleting] = useState<NotebookSummary | null>(null);
+  const [connections] = useState(() => new Connections(client));
+  const withSample = useConnections(connections).some(({ name }) => name === sampleConnection);
   const now = useNow(30_000);
   const shown = useRef(0);
 
@@ -104,6 +109,28 @@ export function ListPage() {
   const createBlank = () =>
     void create({ name: "Untitled notebook", cells: [{ kind: "python", source: "" }] });
 
+  const open = (notebook: { id: string }) => void navigate(`/notebooks/${notebook.id}`);
+
+  const duplicate = async (notebook: NotebookSummary) => {
+    try {
+      const { name, mode, cells } = await client.getNotebook(notebook.id);
+      const copy = await client.createNotebook({ name: copyName(name), mode, cells: cells.map(withoutState) });
+      toasts.show({
+        tone: "info",
+        text: `Made “${copy.name}”.`,
+        action: {
+          label: "Open",
+          run: () => {
+            open(copy);
+          },
+        },
+      });
+      await load();
+    } catch (error) {
+      toasts.fail(`Can't duplicate “${notebook.name}”`, error);
+    }
+  };
+
   const rename = async (notebook: NotebookSummary, name: string) => {
     setRenaming(null);
     if (name === notebook.name || name === "") return;
@@ -128,7 +155,22 @@ export function ListPage() {
 
   const empty = listing?.notebooks.length === 0 && listing.query === "" && query === "";
 
+  // Only the welcome offers a sample, so only then it matters which connections there are.
+  useEffect(() => {
+    if (!empty || !signedIn) return;
+    const abort = new AbortController();
+    void connections.load(abort.signal);
+    return () => {
+      abort.abort();
+    };
+  }, [empty, signedIn, connections]);
+
   const listed = !empty && (listing !== null || problem !== null || query !== "");
+
+  const { busy: importing, choose: chooseFiles, parts: importParts } = useNotebookImport({
+    onOpen: open,
+    onImported: () => void load(),
+  });
 
   return (
     <div className="list-page">
@@ -142,9 +184,12 @@ export function ListPage() {
         <div className="list-title">
           <h1>Notebooks</h1>
           {listed && (
-            <button type="button" className="button primary" disabled={creating} onClick={createBlank}>
-              <Icon name="plus" /> New notebook
-            </button>
+            <div className="list-actions">
+              <ImportButton busy={importing} onClick={chooseFiles} />
+              <button type="button" className="button primary" disabled={creating} onClick={createBlank}>
+                <Icon name="plus" /> New notebook
+              </button>
+            </div>
           )}
         </div>
         {listed && (
@@ -176,7 +221,14 @@ export function ListPage() {
           </p>
         )}
         {empty && (
-          <Welcome creating={creating} onBlank={createBlank} onSample={() => void create(firstSample)} />
+          <Welcome
+            creating={creating}
+            onBlank={createBlank}
+            onSample={() => void create(firstSample)}
+            onSqlSample={withSample ? () => void create(sqlSample) : null}
+          >
+            <ImportButton busy={importing} onClick={chooseFiles} />
+          </Welcome>
         )}
         {listing !== null && !empty && (
           <>
@@ -220,6 +272,7 @@ export function ListPage() {
                             setRenaming(notebook.id);
                           },
                         },
+                        { label: "Duplicate", icon: "copy", onSelect: () => void duplicate(notebook) },
                         {
                           label: "Delete…",
                           icon: "trash",
@@ -242,6 +295,7 @@ export function ListPage() {
           </>
         )}
       </main>
+      {importParts}
       {deleting && (
         <ConfirmDialog
           title={`Delete “${deleting.name}”?`}
@@ -259,6 +313,11 @@ export function ListPage() {
       )}
     </div>
   );
+}
+
+/** A cell as it is written, without what running it made. */
+function withoutState({ kind, source, disabled, connection, result }: Cell): NewCell {
+  return { kind, source, disabled, connection, result };
 }
 
 const kernelWords: Record<KernelStatus, string> = {
@@ -329,9 +388,12 @@ interface WelcomeProps {
   creating: boolean;
   onBlank: () => void;
   onSample: () => void;
+  /** Null if the service has no sample database. */
+  onSqlSample: (() => void) | null;
+  children: ReactNode;
 }
 
-function Welcome({ creating, onBlank, onSample }: WelcomeProps) {
+function Welcome({ creating, onBlank, onSample, onSqlSample, children }: WelcomeProps) {
   return (
     <section className="welcome" data-testid="welcome" aria-label="No notebooks yet">
       <svg className="welcome-art" viewBox="0 0 368 112" aria-hidden="true" focusable="false">
@@ -364,6 +426,12 @@ function Welcome({ creating, onBlank, onSample }: WelcomeProps) {
         <button type="button" className="button" disabled={creating} onClick={onSample}>
           Start from an example
         </button>
+        {onSqlSample && (
+          <button type="button" className="button" disabled={creating} onClick={onSqlSample}>
+            <Icon name="database" /> Try SQL on sample data
+          </button>
+        )}
+        {children}
       </div>
     </section>
   );

@@ -1,5 +1,5 @@
-import type { ApiClient } from "../api/client.ts";
-import type { Cell, CellPatch, Frame, NewCell, RunRequest } from "../api/types.ts";
+import type { ApiClient, Download } from "../api/client.ts";
+import type { Cell, CellPatch, ExportFormat, Frame, NewCell, RunRequest } from "../api/types.ts";
 import { type Draft, Drafts } from "./drafts.ts";
 import { type NotebookState, reduce } from "./reducer.ts";
 import { type Connection, NotebookSocket } from "./socket.ts";
@@ -155,6 +155,12 @@ export class NotebookStore {
   /** Saves unsaved text at once, without running anything. */
   save(cells?: readonly string[]): Promise<void> {
     return this.#drafts.flush(cells);
+  }
+
+  /** The notebook as a file, with what was unsaved. */
+  async export(format: ExportFormat): Promise<Download> {
+    await this.#drafts.flush();
+    return this.#client.exportNotebook(this.id, format, this.#state?.name ?? "notebook");
   }
 
   interrupt(): Promise<void> {

@@ -9,3 +9,17 @@ afterEach(() => {
   cleanup();
   localStorage.clear();
 });
+
+// jsdom's files can't be read as promises; its reader can read them.
+Blob.prototype.arrayBuffer = function arrayBuffer(this: Blob) {
+  return new Promise<ArrayBuffer>((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => {
+      resolve(reader.result as ArrayBuffer);
+    };
+    reader.onerror = () => {
+      reject(reader.error ?? new Error("the file can't be read"));
+    };
+    reader.readAsArrayBuffer(this);
+  });
+};

@@ -1,14 +1,16 @@
 import { memo, useCallback, useMemo, useState } from "react";
-import type { Cell, Output } from "../../api/types.ts";
+import type { Cell, CellKind, Output } from "../../api/types.ts";
 import { CodeEditor, type EditorCommands } from "../../editor/code-editor.tsx";
 import { MarkdownView } from "../../outputs/markdown-view.tsx";
 import { ErrorView, lineOf, OutputView } from "../../outputs/output-view.tsx";
 import type { Draft } from "../../state/drafts.ts";
+import { useConnections } from "../../state/connections.ts";
 import { useCell, useDraft, useStore, useText } from "../../state/hooks.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { Menu, type MenuItem } from "../../ui/menu.tsx";
 import { CellLinks, CellStatusNote } from "./cell-status.tsx";
 import { useFocusRequest, usePage } from "./page-context.ts";
+import { SqlHead } from "./sql-head.tsx";
 
 interface Props {
   id: string;
@@ -31,6 +33,7 @@ export const CellView = memo(function CellView({ id, number, last }: Props) {
       </span>
       <CellActions cell={cell} number={number} last={last} />
       <div className="cell-body">
+        {cell.kind === "sql" && <SqlHead cell={cell} number={number} />}
         <CellSource cell={cell} number={number} />
         <CellStatusNote cell={cell} />
         {cell.kind !== "markdown" && <CellOutputs cell={cell} number={number} />}
@@ -40,6 +43,7 @@ export const CellView = memo(function CellView({ id, number, last }: Props) {
 });
 
 const kindNames = { python: "Python", markdown: "Markdown", sql: "SQL" } as const;
+const kindKeys: readonly [kind: CellKind, key: string][] = [["python", "Y"], ["markdown", "M"], ["sql", "S"]];
 
 function CellSource({ cell, number }: { cell: Cell; number: number }) {
   const { id, kind } = cell;
@@ -202,19 +206,28 @@ function outputKey(cell: Cell, output: Output, index: number): string {
 }
 
 function CellActions({ cell, number, last }: { cell: Cell; number: number; last: boolean }) {
-  const { commands } = usePage();
+  const { commands, connections } = usePage();
+  const sql = useConnections(connections).length > 0;
   const { id } = cell;
   const busy = cell.status === "running" || cell.status === "queued";
 
   const items: (MenuItem | "separator")[] = [
     { label: "Add Python below", icon: "plus", keys: "B", onSelect: () => void commands.insert("python", id) },
     { label: "Add Markdown below", icon: "plus", onSelect: () => void commands.insert("markdown", id) },
+    ...(sql
+      ? [{ label: "Add SQL below", icon: "plus", onSelect: () => void commands.insert("sql", id) } satisfies MenuItem]
+      : []),
     "separator",
     { label: "Move up", icon: "up", keys: "Alt ↑", disabled: number === 1, onSelect: () => void commands.move(id, -1) },
     { label: "Move down", icon: "down", keys: "Alt ↓", disabled: last, onSelect: () => void commands.move(id, 1) },
-    cell.kind === "markdown"
-      ? { label: "Change to Python", icon: "pencil", keys: "Y", onSelect: () => void commands.setKind(id, "python") }
-      : { label: "Change to Markdown", icon: "pencil", keys: "M", onSelect: () => void commands.setKind(id, "markdown") },
+    ...kindKeys
+      .filter(([kind]) => kind !== cell.kind && (kind !== "sql" || sql))
+      .map(([kind, keys]): MenuItem => ({
+        label: `Change to ${kindNames[kind]}`,
+        icon: "pencil",
+        keys,
+        onSelect: () => void commands.setKind(id, kind),
+      })),
     ...(cell.kind === "markdown"
       ? []
       : [

@@ -19,7 +19,7 @@ const groups: [title: string, keys: [keys: string, does: string][]][] = [
       ["↑ ↓ or K J", "Go to the cell above or below"],
       ["A, B", "Add a cell above or below"],
       ["D D", "Delete (with undo)"],
-      ["M, Y", "Make it Markdown or Python"],
+      ["M, Y, S", "Make it Markdown, Python or SQL"],
       ["Alt ↑ ↓", "Move the cell"],
       ["Shift Enter, Ctrl Enter", "Run"],
     ],

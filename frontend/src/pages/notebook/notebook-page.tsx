@@ -5,14 +5,16 @@ import { useToasts } from "../../app/toasts.tsx";
 import { CellModels } from "../../editor/models.ts";
 import { usePageTitle } from "../../lib/page-title.ts";
 import { useNow } from "../../lib/use-now.ts";
+import { Connections } from "../../state/connections.ts";
 import { StoreContext, useSelect, useStore } from "../../state/hooks.ts";
 import { NotebookStore } from "../../state/store.ts";
 import "../../styles/notebook.css";
 import { CellView } from "./cell-view.tsx";
 import { HelpDialog } from "./help-dialog.tsx";
 import { InsertBar } from "./insert-bar.tsx";
+import { OutlinePanel } from "./outline-panel.tsx";
 import { EditorFocus, focusCell, NotebookCommands, PageContext, type PageParts, usePage } from "./page-context.ts";
-import { RunAnnouncer, Toolbar } from "./toolbar.tsx";
+import { type Panel, RunAnnouncer, Toolbar } from "./toolbar.tsx";
 import { VariablesPanel } from "./variables-panel.tsx";
 
 export default function NotebookPage() {
@@ -27,7 +29,9 @@ function OpenNotebook({ id }: { id: string }) {
 
   const page = useMemo<PageParts>(() => {
     const focus = new EditorFocus();
-    return { focus, commands: new NotebookCommands(store, focus, toasts), models: new CellModels(store, client) };
+    const connections = new Connections(client);
+    const commands = new NotebookCommands(store, connections, focus, toasts);
+    return { focus, connections, commands, models: new CellModels(store, client) };
   }, [store, toasts, client]);
 
   useEffect(() => {
@@ -35,6 +39,7 @@ function OpenNotebook({ id }: { id: string }) {
     page.models.start();
     const wake = () => {
       store.wake();
+      void page.connections.load();
     };
     const beforeUnload = (event: BeforeUnloadEvent) => {
       if (store.beforeUnload()) event.preventDefault();
@@ -50,8 +55,14 @@ function OpenNotebook({ id }: { id: string }) {
   }, [store, page]);
 
   useEffect(() => {
-    if (signedIn) store.wake();
-  }, [store, signedIn, generation]);
+    if (!signedIn) return;
+    store.wake();
+    const abort = new AbortController();
+    void page.connections.load(abort.signal);
+    return () => {
+      abort.abort();
+    };
+  }, [store, page, signedIn, generation]);
 
   return (
     <StoreContext value={store}>
@@ -80,11 +91,14 @@ function NotebookContent() {
   const ready = useSelect(readyOf);
   const name = useSelect(nameOf);
   const running = useSelect(runningOf);
-  const [panel, setPanel] = useState(false);
+  const [panel, setPanel] = useState<Panel | null>(null);
   const [help, setHelp] = useState(false);
   const keys = useCellKeys(() => {
     setHelp(true);
   });
+  const closePanel = () => {
+    setPanel(null);
+  };
   usePageTitle(connection.kind === "missing" ? "Notebook not found" : name, running);
 
   if (connection.kind === "missing") {
@@ -104,11 +118,11 @@ function NotebookContent() {
   return (
     // The keys act on the focused cell; each of them has a button too.
     // eslint-disable-next-line jsx-a11y/no-static-element-interactions
-    <div className="notebook-page" data-panel={panel} data-ready={ready} onKeyDown={keys}>
+    <div className="notebook-page" data-panel={panel !== null} data-ready={ready} onKeyDown={keys}>
       <Toolbar
         panel={panel}
-        onPanel={() => {
-          setPanel((now) => !now);
+        onPanel={(chosen) => {
+          setPanel((now) => (now === chosen ? null : chosen));
         }}
         onHelp={() => {
           setHelp(true);
@@ -119,13 +133,8 @@ function NotebookContent() {
       <main className="notebook-main" aria-label={name === "" ? "Notebook" : name} aria-busy={!ready}>
         {ready ? <Cells /> : <Opening />}
       </main>
-      {panel && (
-        <VariablesPanel
-          onClose={() => {
-            setPanel(false);
-          }}
-        />
-      )}
+      {panel === "variables" && <VariablesPanel onClose={closePanel} />}
+      {panel === "outline" && <OutlinePanel onClose={closePanel} />}
       {help && (
         <HelpDialog
           onClose={() => {
@@ -221,7 +230,7 @@ const doubleKeyWithin = 600;
 /** The keys that act on the cell that has the focus, and a few for the page. */
 function useCellKeys(onHelp: () => void) {
   const store = useStore();
-  const { commands } = usePage();
+  const { commands, connections } = usePage();
   const deletePressed = useRef({ cell: "", at: 0 });
 
   return (event: KeyboardEvent) => {
@@ -279,6 +288,9 @@ function useCellKeys(onHelp: () => void) {
         break;
       case "y":
         act(() => void commands.setKind(cell, "python"));
+        break;
+      case "s":
+        if (connections.list.length > 0) act(() => void commands.setKind(cell, "sql"));
         break;
       case "d": {
         const before = deletePressed.current;

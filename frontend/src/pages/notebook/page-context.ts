@@ -1,5 +1,8 @@
 import { createContext, use, useCallback, useSyncExternalStore } from "react";
-import type { CellKind } from "../../api/types.ts";
+import type { CellKind, CellPatch, ExportFormat } from "../../api/types.ts";
+import { freeResultName } from "../../lib/result-name.ts";
+import { saveFile } from "../../lib/save-file.ts";
+import type { Connections } from "../../state/connections.ts";
 import type { CellModels } from "../../editor/models.ts";
 import type { FocusRequest } from "../../editor/code-editor.tsx";
 import type { NotebookStore } from "../../state/store.ts";
@@ -55,11 +58,13 @@ interface Reports {
 /** What a person can do to the notebook; failures are told, never thrown. */
 export class NotebookCommands {
   readonly #store: NotebookStore;
+  readonly #connections: Connections;
   readonly #focus: EditorFocus;
   readonly #reports: Reports;
 
-  constructor(store: NotebookStore, focus: EditorFocus, reports: Reports) {
+  constructor(store: NotebookStore, connections: Connections, focus: EditorFocus, reports: Reports) {
     this.#store = store;
+    this.#connections = connections;
     this.#focus = focus;
     this.#reports = reports;
   }
@@ -116,10 +121,18 @@ export class NotebookCommands {
     return this.#attempt("Can't change the mode", () => this.#store.setMode(mode));
   }
 
+  /** Downloads the notebook as it is on the page: what is unsaved is saved first. */
+  export(format: ExportFormat): Promise<void> {
+    return this.#attempt("Can't export the notebook", async () => {
+      const { name, content } = await this.#store.export(format);
+      saveFile(name, content);
+    });
+  }
+
   /** Adds a cell; `after` is null for the top of the page. */
   insert(kind: CellKind, after: string | null): Promise<void> {
     return this.#attempt("Can't add a cell", async () => {
-      const cell = await this.#store.createCell({ kind, source: "", after });
+      const cell = await this.#store.createCell({ kind, source: "", after, ...this.#sqlFields(kind) });
       this.#focus.request(cell.id, "start");
     });
   }
@@ -161,8 +174,19 @@ export class NotebookCommands {
   setKind(cell: string, kind: CellKind): Promise<void> {
     if (this.#store.cell(cell)?.kind === kind) return Promise.resolve();
     return this.#attempt("Can't change the cell's kind", () =>
-      this.#store.patchCell(cell, { kind }),
+      this.#store.patchCell(cell, { kind, ...this.#sqlFields(kind, cell) }),
     );
+  }
+
+  /** What a SQL cell needs beside its source, as far as the cell doesn't have it from before. */
+  #sqlFields(kind: CellKind, id?: string): Pick<CellPatch, "connection" | "result"> {
+    if (kind !== "sql") return {};
+    const cell = id === undefined ? undefined : this.#store.cell(id);
+    const others = Object.values(this.#store.state?.cells ?? {}).filter((other) => other.id !== id);
+    return {
+      connection: cell?.connection ?? this.#connections.list[0]?.name ?? null,
+      result: cell?.result ?? freeResultName(others),
+    };
   }
 
   setDisabled(cell: string, disabled: boolean): Promise<void> {
@@ -209,6 +233,7 @@ export function focusCell(cell: string): void {
 export interface PageParts {
   focus: EditorFocus;
   commands: NotebookCommands;
+  connections: Connections;
   models: CellModels;
 }
 

@@ -2,6 +2,7 @@ import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
 import { useSelect } from "../../state/hooks.ts";
 import type { NotebookStore } from "../../state/store.ts";
+import type { ExportFormat } from "../../api/types.ts";
 import { count, formatDuration } from "../../lib/format.ts";
 import { useNow } from "../../lib/use-now.ts";
 import { Icon, Mark } from "../../ui/icon.tsx";
@@ -9,9 +10,12 @@ import { Menu } from "../../ui/menu.tsx";
 import { ThemeMenu } from "../../ui/theme-menu.tsx";
 import { usePage } from "./page-context.ts";
 
+export type Panel = "variables" | "outline";
+
 interface Props {
-  panel: boolean;
-  onPanel: () => void;
+  /** The panel that is open. */
+  panel: Panel | null;
+  onPanel: (panel: Panel) => void;
   onHelp: () => void;
 }
 
@@ -22,6 +26,13 @@ const staleCount = (store: NotebookStore) =>
 const modeOf = (store: NotebookStore) => store.state?.mode ?? "auto";
 const runOf = (store: NotebookStore) => store.state?.run ?? null;
 const clientsOf = (store: NotebookStore) => store.state?.clients ?? 1;
+
+const exports: readonly [format: ExportFormat, label: string][] = [
+  ["ipynb", "Jupyter notebook (.ipynb)"],
+  ["py", "Python script (.py)"],
+  ["html", "Web page (.html)"],
+  ["md", "Markdown (.md)"],
+];
 
 /** The notebook's name and everything that acts on all of it. */
 export function Toolbar({ panel, onPanel, onHelp }: Props) {
@@ -78,6 +89,17 @@ export function Toolbar({ panel, onPanel, onHelp }: Props) {
         >
           <Icon name="restart" /> Restart
         </Menu>
+        <Menu
+          label="Export"
+          className="button quiet"
+          items={exports.map(([format, label]) => ({
+            label,
+            icon: "download",
+            onSelect: () => void commands.export(format),
+          }))}
+        >
+          <Icon name="download" /> Export
+        </Menu>
         <span className="spacer" />
         <div className="segmented" role="group" aria-label="When cells run">
           <button
@@ -100,10 +122,24 @@ export function Toolbar({ panel, onPanel, onHelp }: Props) {
         <button
           type="button"
           className="icon-button"
+          aria-label="Outline"
+          title="Outline"
+          aria-expanded={panel === "outline"}
+          onClick={() => {
+            onPanel("outline");
+          }}
+        >
+          <Icon name="outline" />
+        </button>
+        <button
+          type="button"
+          className="icon-button"
           aria-label="Variables"
           title="Variables"
-          aria-expanded={panel}
-          onClick={onPanel}
+          aria-expanded={panel === "variables"}
+          onClick={() => {
+            onPanel("variables");
+          }}
         >
           <Icon name="variables" />
         </button>
