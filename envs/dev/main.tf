@@ -1,5 +1,5 @@
 # The cheap environment: no NAT gateway, one small task on Spot, nothing kept that
-# isn't needed.
+# isn't needed. Notebooks are in a bucket, as Spot may take the task away at any time.
 
 locals {
   # CloudFront's read timeout and the checks of the chain that it is part of.
@@ -18,6 +18,16 @@ module "token" {
 
   name_prefix = var.name_prefix
   generation  = var.token_generation
+}
+
+module "data" {
+  source = "../../modules/data"
+
+  name_prefix = var.name_prefix
+
+  # What is destroyed here is meant to go whole, notebooks included; an environment
+  # that people rely on leaves force_destroy out.
+  bucket = { noncurrent_version_days = 7, force_destroy = true }
 }
 
 module "ecs" {
@@ -40,9 +50,13 @@ module "ecs" {
     ADDR            = ":8000"
     ENVIRONMENT     = var.environment
     ALLOWED_ORIGINS = module.frontend_cdn.url
-    STORE_URL       = "sqlite:data/notebooks.db"
+    STORE_URL       = module.data.store_url
   }
-  secrets = { NOTEBOOK_TOKEN = module.token.secret_arn }
+  secrets       = { NOTEBOOK_TOKEN = module.token.secret_arn }
+  task_policies = { notebooks = module.data.store_policy_json }
+
+  # Kernels' folders; all that lasts is in the bucket.
+  container = { writable_paths = ["/tmp"] }
 
   timeouts           = local.timeouts
   log_retention_days = 7

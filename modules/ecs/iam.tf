@@ -87,12 +87,20 @@ resource "aws_iam_role_policy" "execution" {
   policy = data.aws_iam_policy_document.execution.json
 }
 
-# What the service itself may do in AWS: nothing, but what is attached to it.
+# What the service itself may do in AWS: nothing, but what it is given.
 resource "aws_iam_role" "task" {
   name                 = "${var.name_prefix}-task"
   description          = "The service in the tasks of ${var.name_prefix}"
   assume_role_policy   = data.aws_iam_policy_document.assumed_by_tasks.json
   permissions_boundary = var.permissions_boundary_arn
+}
+
+resource "aws_iam_role_policy" "task" {
+  for_each = var.task_policies
+
+  name   = each.key
+  role   = aws_iam_role.task.id
+  policy = each.value
 }
 
 data "aws_iam_policy_document" "task_exec" {

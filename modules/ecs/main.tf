@@ -194,6 +194,7 @@ resource "aws_ecs_service" "this" {
     # Tasks start with these, and when the service goes they must go last, or its
     # tasks hang in their stop.
     aws_iam_role_policy.execution,
+    aws_iam_role_policy.task,
     aws_iam_role_policy.task_exec,
     aws_vpc_security_group_ingress_rule.task_from_load_balancer,
     aws_vpc_security_group_egress_rule.task_to_anywhere,

@@ -145,6 +145,36 @@ variable "secrets" {
   }
 }
 
+variable "task_policies" {
+  description = <<-EOT
+    What the service itself may do in AWS: policy documents (JSON) by a name of one's choice, for the task's role; nothing
+    without one. Allowed actions are written out, and so are the beginnings of the resources that they are allowed on.
+  EOT
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for name in keys(var.task_policies) : can(regex("^[A-Za-z0-9_+=,.@-]{1,128}$", name)) && name != "execute-command"])
+    error_message = "task_policies must be named by 1 to 128 letters, digits and _+=,.@-, and not \"execute-command\": they are the names of the role's policies, and that one is ECS Exec's."
+  }
+
+  validation {
+    condition     = alltrue([for policy in values(var.task_policies) : try(length(flatten([jsondecode(policy).Statement])) > 0, false)])
+    error_message = "task_policies must hold policy documents in JSON with at least one statement: IAM accepts no others."
+  }
+
+  validation {
+    condition = alltrue(flatten([for policy in values(var.task_policies) : [
+      for statement in try(flatten([jsondecode(policy).Statement]), []) : try(statement.Effect, "Allow") == "Deny" || (
+        alltrue([for action in flatten([try(statement.Action, "*")]) : !can(regex("[*?]", action))]) &&
+        alltrue([for resource in flatten([try(statement.Resource, "*")]) : can(regex("^arn:[^:*?]+:[^:*?]+:[^:*?]*:[^:*?]*:[^*?]", resource))])
+      )
+    ]]))
+    error_message = "task_policies must allow actions without wildcards on resources by their ARNs: whoever breaks out of a cell into the service has what is allowed here. Give actions that have no resources to the role by its output task_role_name, where they are seen."
+  }
+}
+
 variable "task_size" {
   description = "Size of a task: `cpu` in units of 1/1024 vCPU, `memory` in MiB. Fargate has fixed pairs."
   type = object({

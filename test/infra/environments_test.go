@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/require"
@@ -66,7 +69,7 @@ func TestDev(t *testing.T) {
 			environment[*pair.Name] = *pair.Value
 		}
 		require.Equal(t, map[string]string{
-			"ADDR": ":8000", "ENVIRONMENT": "dev", "ALLOWED_ORIGINS": out["url"], "STORE_URL": "sqlite:data/notebooks.db",
+			"ADDR": ":8000", "ENVIRONMENT": "dev", "ALLOWED_ORIGINS": out["url"], "STORE_URL": "s3://reactive-notebook-dev-notebooks-123456789012/notebooks",
 		}, environment)
 		require.Equal(t, "NOTEBOOK_TOKEN", *container.Secrets[0].Name)
 		require.Equal(t, out["token_secret_arn"], *container.Secrets[0].ValueFrom)
@@ -74,7 +77,16 @@ func TestDev(t *testing.T) {
 		for _, mount := range container.MountPoints {
 			mounted = append(mounted, *mount.ContainerPath)
 		}
-		require.ElementsMatch(t, []string{"/var/lib/notebook/data", "/tmp"}, mounted)
+		require.ElementsMatch(t, []string{"/tmp"}, mounted)
+
+		// Notebooks last in a bucket that the task may use, and that goes with the
+		// environment.
+		const bucket = "reactive-notebook-dev-notebooks-123456789012"
+		files := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+		requireClosed(t, files, bucket)
+		keepNotebooks(t, files, bucket, "notebooks/")
+		require.True(t, strings.HasSuffix(*task.TaskRoleArn, "/reactive-notebook-dev-task"))
+		require.Contains(t, rolePolicy(t, iam.NewFromConfig(cfg), "reactive-notebook-dev-task", "notebooks"), "arn:aws:s3:::"+bucket+"/notebooks/*")
 
 		token := readToken(t, cfg, out["token_secret_arn"])
 		require.Len(t, token, 48)

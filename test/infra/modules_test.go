@@ -180,13 +180,7 @@ func TestFrontendCDNExample(t *testing.T) {
 		require.Equal(t, balancers.LoadBalancers[0].LoadBalancerArn, origin.VpcOrigin.VpcOriginEndpointConfig.Arn)
 
 		files := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
-		access, err := files.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: &out.Bucket})
-		require.NoError(t, err)
-		closed := access.PublicAccessBlockConfiguration
-		require.True(t, *closed.BlockPublicAcls && *closed.BlockPublicPolicy && *closed.IgnorePublicAcls && *closed.RestrictPublicBuckets)
-		versioning, err := files.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: &out.Bucket})
-		require.NoError(t, err)
-		require.Equal(t, s3types.BucketVersioningStatusEnabled, versioning.Status)
+		requireClosed(t, files, out.Bucket)
 		policy, err := files.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: &out.Bucket})
 		require.NoError(t, err)
 		require.Contains(t, *policy.Policy, *got.Distribution.ARN)
@@ -199,6 +193,78 @@ func TestFrontendCDNExample(t *testing.T) {
 		_, err = files.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &out.Bucket, Key: aws.String("old.js")})
 		require.NoError(t, err)
 	})
+}
+
+func TestDataExample(t *testing.T) {
+	t.Parallel()
+	applied(t, "modules/data/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
+		var out struct {
+			Bucket   string `json:"bucket_name"`
+			ARN      string `json:"bucket_arn"`
+			StoreURL string `json:"store_url"`
+			Policy   string `json:"store_policy_json"`
+		}
+		terraform.OutputStructContext(t, t.Context(), o, "data", &out)
+		require.Equal(t, "data-example-notebooks-123456789012", out.Bucket)
+		require.Equal(t, "s3://"+out.Bucket+"/team/notebooks", out.StoreURL)
+		key := outputs(t, o, "kms_key_arn")["kms_key_arn"]
+
+		files := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+		requireClosed(t, files, out.Bucket)
+		encryption, err := files.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: &out.Bucket})
+		require.NoError(t, err)
+		rule := encryption.ServerSideEncryptionConfiguration.Rules[0]
+		require.Equal(t, s3types.ServerSideEncryptionAwsKms, rule.ApplyServerSideEncryptionByDefault.SSEAlgorithm)
+		require.Equal(t, key, *rule.ApplyServerSideEncryptionByDefault.KMSMasterKeyID)
+		ownership, err := files.GetBucketOwnershipControls(t.Context(), &s3.GetBucketOwnershipControlsInput{Bucket: &out.Bucket})
+		require.NoError(t, err)
+		require.Equal(t, s3types.ObjectOwnershipBucketOwnerEnforced, ownership.OwnershipControls.Rules[0].ObjectOwnership)
+		lifecycle, err := files.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{Bucket: &out.Bucket})
+		require.NoError(t, err)
+		require.Len(t, lifecycle.Rules, 1)
+		require.EqualValues(t, 14, *lifecycle.Rules[0].NoncurrentVersionExpiration.NoncurrentDays)
+		require.EqualValues(t, 1, *lifecycle.Rules[0].AbortIncompleteMultipartUpload.DaysAfterInitiation)
+		require.Zero(t, aws.ToInt32(lifecycle.Rules[0].Expiration.Days), "a notebook that is there stays, however old it is")
+
+		// What the role got is what the store does, and no more.
+		require.JSONEq(t, `{"Version": "2012-10-17", "Statement": [
+			{"Sid": "KeepNotebooks", "Effect": "Allow", "Action": ["s3:PutObject", "s3:GetObject", "s3:DeleteObject"], "Resource": "`+out.ARN+`/team/notebooks/*"},
+			{"Sid": "ListNotebooks", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "`+out.ARN+`",
+				"Condition": {"StringEqualsIfExists": {"s3:prefix": "team/notebooks/"}}},
+			{"Sid": "UseTheBucketsKey", "Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": "`+key+`",
+				"Condition": {"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "`+out.ARN+`"}}}
+		]}`, rolePolicy(t, iam.NewFromConfig(cfg), "data-example-service", "notebooks"))
+
+		// Notebooks, their old versions and what was deleted don't hinder the destroy.
+		keepNotebooks(t, files, out.Bucket, "team/notebooks/")
+	})
+}
+
+// requireClosed looks at what every bucket of the project must be: private,
+// versioned, and deaf to what comes in the clear.
+func requireClosed(t *testing.T, files *s3.Client, bucket string) {
+	t.Helper()
+	access, err := files.GetPublicAccessBlock(t.Context(), &s3.GetPublicAccessBlockInput{Bucket: &bucket})
+	require.NoError(t, err)
+	closed := access.PublicAccessBlockConfiguration
+	require.True(t, *closed.BlockPublicAcls && *closed.BlockPublicPolicy && *closed.IgnorePublicAcls && *closed.RestrictPublicBuckets)
+	versioning, err := files.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: &bucket})
+	require.NoError(t, err)
+	require.Equal(t, s3types.BucketVersioningStatusEnabled, versioning.Status)
+	policy, err := files.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: &bucket})
+	require.NoError(t, err)
+	require.Contains(t, *policy.Policy, "aws:SecureTransport")
+}
+
+// keepNotebooks leaves one object with an old version and one that was deleted.
+func keepNotebooks(t *testing.T, files *s3.Client, bucket, prefix string) {
+	t.Helper()
+	for _, name := range []string{"kept.json", "kept.json", "deleted.json"} {
+		_, err := files.PutObject(t.Context(), &s3.PutObjectInput{Bucket: &bucket, Key: aws.String(prefix + name), Body: strings.NewReader("{}")})
+		require.NoError(t, err)
+	}
+	_, err := files.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: aws.String(prefix + "deleted.json")})
+	require.NoError(t, err)
 }
 
 func TestECSExample(t *testing.T) {
@@ -259,6 +325,8 @@ func TestECSExample(t *testing.T) {
 		require.Contains(t, document, *container.Secrets[0].ValueFrom)
 		require.Contains(t, document, "arn:aws:ecr:eu-north-1:123456789012:repository/example")
 		require.NotContains(t, document, "secret:*")
+		// The service itself may do what it was given.
+		require.Contains(t, rolePolicy(t, iam.NewFromConfig(cfg), "ecs-example-task", "token"), *container.Secrets[0].ValueFrom)
 
 		// Another image is another revision on the same service.
 		o.Vars = map[string]any{"image": "registry.example.com/notebook@sha256:" + image[len(image)-64:]}

@@ -443,7 +443,15 @@ func TestStackFromUpToDown(t *testing.T) {
 		require.Zero(t, code, errs)
 		require.Contains(t, out, "WebSocket")
 	})
-	t.Run("a task that dies is replaced", func(t *testing.T) {
+	t.Run("a task that dies is replaced, and the notebooks are there", func(t *testing.T) {
+		c := client{t, address, token}
+		type notebook struct {
+			ID    string
+			Name  string
+			Cells []struct{ Source string }
+		}
+		var made, found notebook
+		c.call(http.MethodPost, "/api/notebooks", `{"name":"outlives its task","cells":[{"kind":"python","source":"a = 1"}]}`, http.StatusCreated, &made)
 		read(t)
 		dead := status.Local.State.Tasks[0]
 		require.NoError(t, syscall.Kill(dead.Process.PID, syscall.SIGKILL))
@@ -452,8 +460,12 @@ func TestStackFromUpToDown(t *testing.T) {
 			tasks := status.Local.State.Tasks
 			return len(tasks) == 1 && tasks[0].ID != dead.ID && tasks[0].State == "healthy" && status.Healthy
 		}, 3*time.Minute, 200*time.Millisecond)
-		c := client{t, address, token}
-		c.call(http.MethodGet, "/api/notebooks", "", http.StatusOK, nil)
+		c.call(http.MethodGet, "/api/notebooks/"+made.ID, "", http.StatusOK, &found)
+		require.Equal(t, made, found)
+		var list struct{ Notebooks []notebook }
+		c.call(http.MethodGet, "/api/notebooks?q=outlives", "", http.StatusOK, &list)
+		require.Len(t, list.Notebooks, 1)
+		require.Equal(t, made.ID, list.Notebooks[0].ID)
 	})
 	t.Run("the token is written nowhere", func(t *testing.T) {
 		require.NoError(t, filepath.WalkDir(i.dir, func(path string, entry os.DirEntry, err error) error {

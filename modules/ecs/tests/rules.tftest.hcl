@@ -125,6 +125,29 @@ run "the_execution_role_reads_what_it_is_given" {
   }
 }
 
+run "the_service_may_do_nothing_by_itself" {
+  assert {
+    condition     = length(aws_iam_role_policy.task) == 0 && length(aws_iam_role_policy.task_exec) == 0
+    error_message = "the task's role has no policy unless one is given"
+  }
+}
+
+run "the_service_may_do_what_it_is_given" {
+  variables {
+    task_policies = {
+      notebooks = jsonencode({ Version = "2012-10-17", Statement = [
+        { Effect = "Allow", Action = ["s3:GetObject"], Resource = "arn:aws:s3:::bucket/notebooks/*" },
+        { Effect = "Deny", Action = "s3:*", Resource = "*" },
+      ] })
+    }
+  }
+
+  assert {
+    condition     = aws_iam_role_policy.task["notebooks"].role == aws_iam_role.task.id && aws_iam_role_policy.task["notebooks"].policy == var.task_policies.notebooks
+    error_message = "the policy is the task role's"
+  }
+}
+
 run "without_secrets_it_reads_none" {
   assert {
     condition     = length([for s in data.aws_iam_policy_document.execution.statement : s if s.sid == "ReadSecrets"]) == 0
@@ -279,6 +302,54 @@ run "a_name_that_is_secret_and_is_not" {
     secrets     = { TOKEN = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:token-AbCdEf" }
   }
   expect_failures = [var.secrets]
+}
+
+run "a_policy_named_like_ecs_execs" {
+  command = plan
+  variables {
+    task_policies = { execute-command = jsonencode({ Statement = { Effect = "Allow", Action = "s3:GetObject", Resource = "arn:aws:s3:::bucket/*" } }) }
+  }
+  expect_failures = [var.task_policies]
+}
+
+run "a_policy_that_is_no_json" {
+  command = plan
+  variables {
+    task_policies = { notebooks = "arn:aws:iam::aws:policy/AmazonS3FullAccess" }
+  }
+  expect_failures = [var.task_policies]
+}
+
+run "a_policy_of_every_action" {
+  command = plan
+  variables {
+    task_policies = { notebooks = jsonencode({ Statement = { Effect = "Allow", Action = "s3:*", Resource = "arn:aws:s3:::bucket/*" } }) }
+  }
+  expect_failures = [var.task_policies]
+}
+
+run "a_policy_of_every_action_but_one" {
+  command = plan
+  variables {
+    task_policies = { notebooks = jsonencode({ Statement = [{ Effect = "Allow", NotAction = "s3:PutObject", Resource = "arn:aws:s3:::bucket/*" }] }) }
+  }
+  expect_failures = [var.task_policies]
+}
+
+run "a_policy_on_everything" {
+  command = plan
+  variables {
+    task_policies = { notebooks = jsonencode({ Statement = [{ Effect = "Allow", Action = ["s3:GetObject"], Resource = ["*"] }] }) }
+  }
+  expect_failures = [var.task_policies]
+}
+
+run "a_policy_on_every_bucket" {
+  command = plan
+  variables {
+    task_policies = { notebooks = jsonencode({ Statement = [{ Effect = "Allow", Action = ["s3:GetObject"], Resource = ["arn:aws:s3:::*"] }] }) }
+  }
+  expect_failures = [var.task_policies]
 }
 
 run "a_size_that_fargate_does_not_have" {

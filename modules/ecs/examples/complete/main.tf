@@ -1,5 +1,5 @@
-# A service with everything that the module has: a secret, a shell for operators,
-# Spot beside on-demand capacity, X86, its own times.
+# A service with everything that the module has: a secret, a permission of its own, a
+# shell for operators, Spot beside on-demand capacity, X86, its own times.
 
 terraform {
   required_version = ">= 1.11"
@@ -59,6 +59,13 @@ resource "aws_secretsmanager_secret" "token" {
   recovery_window_in_days = 0
 }
 
+data "aws_iam_policy_document" "task" {
+  statement {
+    actions   = ["secretsmanager:DescribeSecret"]
+    resources = [aws_secretsmanager_secret.token.arn]
+  }
+}
+
 module "ecs" {
   source = "../.."
 
@@ -76,6 +83,8 @@ module "ecs" {
 
   environment = { ADDR = ":8000", ENVIRONMENT = "example" }
   secrets     = { NOTEBOOK_TOKEN = aws_secretsmanager_secret.token.arn }
+
+  task_policies = { token = data.aws_iam_policy_document.task.json }
 
   timeouts            = { origin_read = 90, idle = 600, deregistration = 45, stop = 60 }
   target_health_check = { interval_seconds = 15, grace_period_seconds = 90 }

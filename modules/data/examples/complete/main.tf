@@ -1,0 +1,81 @@
+# A bucket with everything that the module has: a key of one's own, an own prefix, an
+# own retention, and a role that may use it.
+
+terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 5.100.0"
+    }
+  }
+}
+
+variable "region" {
+  description = "AWS region, such as eu-north-1."
+  type        = string
+  default     = "eu-north-1"
+  nullable    = false
+}
+
+variable "name_prefix" {
+  description = "Start of every name."
+  type        = string
+  default     = "data-example"
+  nullable    = false
+}
+
+provider "aws" {
+  region = var.region
+
+  default_tags {
+    tags = { Project = "reactive-notebook", Example = "data" }
+  }
+}
+
+resource "aws_kms_key" "notebooks" {
+  description             = "Notebooks of ${var.name_prefix}"
+  enable_key_rotation     = true
+  deletion_window_in_days = 7
+}
+
+module "data" {
+  source = "../.."
+
+  name_prefix = var.name_prefix
+  bucket      = { prefix = "team/notebooks", noncurrent_version_days = 14, force_destroy = true }
+  kms_key_arn = aws_kms_key.notebooks.arn
+}
+
+data "aws_iam_policy_document" "assumed_by_tasks" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_role" "service" {
+  name               = "${var.name_prefix}-service"
+  assume_role_policy = data.aws_iam_policy_document.assumed_by_tasks.json
+}
+
+resource "aws_iam_role_policy" "notebooks" {
+  name   = "notebooks"
+  role   = aws_iam_role.service.id
+  policy = module.data.store_policy_json
+}
+
+output "data" {
+  description = "All outputs of the module."
+  value       = module.data
+}
+
+output "kms_key_arn" {
+  description = "ARN of the key."
+  value       = aws_kms_key.notebooks.arn
+}
