@@ -20,6 +20,7 @@ import (
 	"github.com/reactive-notebook/reactive-notebook/service/internal/config"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/kernel"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/store"
 )
 
@@ -63,6 +64,12 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, notebooks.Close()) }()
 
+	connections, err := sqlcell.Open(ctx, c.SQLConnections)
+	if err != nil {
+		return fmt.Errorf("open SQL_CONNECTIONS: %w", err)
+	}
+	defer func() { err = errors.Join(err, connections.Close()) }()
+
 	kernels, err := kernel.NewHost(ctx, kernelOptions(c, log))
 	if err != nil {
 		return fmt.Errorf("start the kernel host: %w", err)
@@ -70,7 +77,7 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, kernels.Close()) }()
 
 	manager := session.NewManager(session.Options{
-		Store: notebooks, Kernels: kernels, Log: log,
+		Store: notebooks, Kernels: kernels, SQL: connections, Log: log,
 		MaxKernels: maxKernels(c), CellTimeout: c.KernelCellTimeout, IdleTimeout: c.KernelIdleTimeout,
 	})
 	handler := api.New(api.Options{
@@ -156,7 +163,8 @@ func reachable(addr string) string {
 func kernelOptions(c config.Config, log *slog.Logger) kernel.Options {
 	o := kernel.Options{
 		Python: c.KernelPython, Preload: c.KernelPreload, Log: log,
-		Limits: kernel.Limits{Memory: c.KernelMemory, Processes: c.KernelProcesses, Files: c.KernelFiles},
+		Modules: map[string]string{"sqlvalues.py": sqlcell.PythonSource()},
+		Limits:  kernel.Limits{Memory: c.KernelMemory, Processes: c.KernelProcesses, Files: c.KernelFiles},
 	}
 	if c.KernelUsers != (config.Users{}) {
 		o.UserIDs = [2]int{int(c.KernelUsers.First), int(c.KernelUsers.Last-c.KernelUsers.First) + 1}

@@ -28,6 +28,7 @@ import (
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 )
 
 // Notebooks is what the API needs of the service. Notebooks and cells that it
@@ -52,6 +53,9 @@ type Notebooks interface {
 	Graph(ctx context.Context, id string) (session.Graph, error)
 	Variables(ctx context.Context, id string) ([]session.Variable, error)
 	Complete(ctx context.Context, id, cell, source string, cursor int) (session.Completion, error)
+
+	// Connections returns what SQL cells may name, sorted.
+	Connections() []sqlcell.Info
 
 	// Subscribe returns the events of a notebook. The caller closes it.
 	Subscribe(ctx context.Context, id, epoch string, after uint64) (*events.Subscriber, error)
@@ -133,6 +137,7 @@ func New(o Options) *API {
 	get("/api/notebooks/:id/graph", a.graph)
 	get("/api/notebooks/:id/variables", a.variables)
 	r.POST("/notebooks/:id/complete", a.handle(a.complete))
+	get("/api/connections", a.connections)
 	r.GET("/ws/notebooks/:id", a.handle(a.socket))
 	a.engine = e
 	return a

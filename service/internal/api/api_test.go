@@ -17,6 +17,7 @@ import (
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 )
 
 func TestNotebooksAreMadeReadChangedAndDeleted(t *testing.T) {
@@ -138,6 +139,9 @@ func TestRunsAndWhatIsAskedOfThem(t *testing.T) {
 
 	require.JSONEq(t, `{"cells":[],"edges":[]}`, s.do("GET", base+"/graph", "").body)
 	require.JSONEq(t, `{"variables":[]}`, s.do("GET", base+"/variables", "").body)
+	require.JSONEq(t, `{"connections":[]}`, s.do("GET", "/api/connections", "").body)
+	s.connections = []sqlcell.Info{{Name: "warehouse", Dialect: sqlcell.PostgreSQL}}
+	require.JSONEq(t, `{"connections":[{"name":"warehouse","dialect":"postgresql"}]}`, s.do("GET", "/api/connections", "").body)
 	require.JSONEq(t, `{"start":0,"end":2,"matches":[]}`, s.do("POST", base+"/complete", `{"cell_id":"`+n.Cells[0].ID+`","source":"🐍","cursor":2}`).body)
 	require.Equal(t, "cell_id", s.do("POST", base+"/complete", `{"cell_id":"x","source":"","cursor":0}`).problem(t, 422).Errors[0].Field)
 	require.Equal(t, "cursor", s.do("POST", base+"/complete", `{"cell_id":"x","source":"🐍","cursor":3}`).problem(t, 422).Errors[0].Field)

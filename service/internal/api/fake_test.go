@@ -19,6 +19,7 @@ import (
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 )
 
 // fake is a Notebooks with documents and events and without kernels, for
@@ -34,6 +35,8 @@ type fake struct {
 	runs      []session.RunRequest
 	block     chan struct{} // Interrupt waits for it, if it isn't nil
 	waits     bool          // RunAndWait takes its time
+
+	connections []sqlcell.Info
 }
 
 var errPanic = errors.New("panic")
@@ -284,6 +287,8 @@ func (f *fake) Variables(_ context.Context, id string) ([]session.Variable, erro
 	_, err := f.find("Variables", id)
 	return nil, err
 }
+
+func (f *fake) Connections() []sqlcell.Info { return f.connections }
 
 func (f *fake) Complete(_ context.Context, id, cell, source string, cursor int) (session.Completion, error) {
 	f.mu.Lock()

@@ -20,6 +20,7 @@ import (
 	"github.com/reactive-notebook/reactive-notebook/service/internal/kernel"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/store"
 )
 
@@ -36,10 +37,16 @@ func serveWhole(t *testing.T) *whole {
 	notebooks, err := store.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "notebooks.db"))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, notebooks.Close()) })
-	kernels, err := kernel.NewHost(t.Context(), kernel.Options{Python: os.Getenv("KERNEL_PYTHON"), Preload: []string{}, Log: log})
+	kernels, err := kernel.NewHost(t.Context(), kernel.Options{
+		Python: os.Getenv("KERNEL_PYTHON"), Preload: []string{}, Log: log,
+		Modules: map[string]string{"sqlvalues.py": sqlcell.PythonSource()},
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, kernels.Close()) })
-	manager := session.NewManager(session.Options{Store: notebooks, Kernels: kernels, Log: log})
+	connections, err := sqlcell.Open(t.Context(), "")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, connections.Close()) })
+	manager := session.NewManager(session.Options{Store: notebooks, Kernels: kernels, SQL: connections, Log: log})
 	handler := New(Options{Notebooks: manager, Log: log, MaxBodyBytes: 8 << 20})
 	server := httptest.NewServer(handler)
 	t.Cleanup(func() {
@@ -107,6 +114,24 @@ func text(c *notebook.Cell) string {
 		}
 	}
 	return all
+}
+
+func TestASQLCellReadsVariablesAndItsRowsAreOne(t *testing.T) {
+	w := serveWhole(t)
+	var found struct{ Connections []sqlcell.Info }
+	w.do("GET", "/api/connections", "", 200, &found)
+	require.Equal(t, []sqlcell.Info{{Name: "sample", Dialect: sqlcell.SQLite}}, found.Connections)
+	n := w.create("of = 'Mars'", "print(len(moons))")
+	var cell notebook.Cell
+	w.do("POST", "/api/notebooks/"+n.ID+"/cells",
+		`{"kind":"sql","source":"SELECT name FROM moon WHERE planet = {of}","connection":"sample","result":"moons"}`, 201, &cell)
+	require.Equal(t, []string{"of"}, cell.References)
+	require.Equal(t, []string{"moons"}, cell.Defines)
+	r := w.run(n, "")
+	require.Equal(t, session.RunOK, r.Status, "%+v", r.Notebook.Cells[2].Error)
+	require.Equal(t, "2\n", text(r.Notebook.Cells[1]))
+	require.Contains(t, r.Notebook.Cells[2].Outputs[0].Data, "application/vnd.notebook.table+json")
+	w.do("PATCH", "/api/notebooks/"+n.ID+"/cells/"+cell.ID, `{"result":"_moons"}`, 422, nil)
 }
 
 func TestCellsRunAndTheirDescendantsFollow(t *testing.T) {

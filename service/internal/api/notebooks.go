@@ -16,6 +16,7 @@ import (
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 )
 
 // id returns the notebook's id of the path. What has not the form of an id
@@ -435,6 +436,12 @@ func (a *API) variables(c *gin.Context) error {
 	return respond(c, http.StatusOK, struct {
 		Variables []session.Variable `json:"variables"`
 	}{list(found)})
+}
+
+func (a *API) connections(c *gin.Context) error {
+	return respond(c, http.StatusOK, struct {
+		Connections []sqlcell.Info `json:"connections"`
+	}{list(a.notebooks.Connections())})
 }
 
 func (a *API) complete(c *gin.Context) error {

@@ -22,6 +22,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/store"
 )
 
@@ -45,6 +46,8 @@ type Config struct {
 	KernelCellTimeout time.Duration // 0: none
 	KernelIdleTimeout time.Duration // 0: none
 	MaxKernels        int           // 0: by memory
+
+	SQLConnections string // as sqlcell.Open takes them; "" is the sample database. Holds passwords
 
 	LogLevel      slog.Level
 	LogFormat     string // "text", "json", or "" for what suits the output
@@ -114,6 +117,8 @@ func variables() []variable {
 			func(c *Config, v string) (err error) { c.KernelIdleTimeout, err = duration(v, 0); return }},
 		{"MAX_KERNELS", "", "by memory", "kernels at one time; beyond it the longest idle one is stopped",
 			func(c *Config, v string) (err error) { c.MaxKernels, err = integer(v, 1); return }},
+		{"SQL_CONNECTIONS", "", "a sample SQLite database, named " + sqlcell.SampleName, `databases for SQL cells, a JSON object {"NAME":"postgres://USER:PASSWORD@HOST/DATABASE","OTHER":"sqlite:PATH"}`,
+			func(c *Config, v string) error { c.SQLConnections = v; return sqlcell.Check(v) }},
 		{"LOG_LEVEL", "info", "", "debug, info, warn or error",
 			func(c *Config, v string) (err error) { c.LogLevel, err = level(v); return }},
 		{"LOG_FORMAT", "", "text on a terminal, else json", "text or json",
@@ -127,7 +132,7 @@ func variables() []variable {
 
 // notYet are variables of deployments that this build can't serve: someone who
 // sets one counts on what it does.
-var notYet = []string{"BUS_URL", "SQL_CONNECTIONS", "METRICS_ADDR"}
+var notYet = []string{"BUS_URL", "METRICS_ADDR"}
 
 // Fault is a variable that can't be accepted.
 type Fault struct{ Variable, Message string }

@@ -37,12 +37,14 @@ func TestEveryVariableTakesEffect(t *testing.T) {
 		"STORE_URL=memory:", "FRONTEND_DIR=" + t.TempDir(), "KERNEL_PYTHON=/usr/bin/python3", "KERNEL_PRELOAD=json,xml.dom",
 		"KERNEL_MEMORY=512MiB", "KERNEL_PROCESSES=9", "KERNEL_FILES=99", "KERNEL_CELL_TIMEOUT=90s",
 		"KERNEL_IDLE_TIMEOUT=0", "MAX_KERNELS=3", "LOG_LEVEL=debug", "LOG_FORMAT=json", "SHUTDOWN_GRACE=5s", "MAX_BODY_BYTES=1048576",
+		`SQL_CONNECTIONS={"a":"sqlite:a.db"}`,
 	}
 	want := Config{
 		Addr: ":9000", Environment: "dev", AllowedOrigins: []string{"https://a.example", "http://localhost:5173", "http://[::1]:1"}, Token: "s3cret",
 		StoreURL: "memory:", FrontendDir: strings.TrimPrefix(pairs[5], "FRONTEND_DIR="), KernelPython: "/usr/bin/python3", KernelPreload: []string{"json", "xml.dom"},
 		KernelMemory: 512 << 20, KernelProcesses: 9, KernelFiles: 99, KernelCellTimeout: 90 * time.Second,
 		MaxKernels: 3, LogLevel: slog.LevelDebug, LogFormat: "json", ShutdownGrace: 5 * time.Second, MaxBodyBytes: 1 << 20,
+		SQLConnections: `{"a":"sqlite:a.db"}`,
 	}
 	if os.Geteuid() == 0 {
 		pairs = append(pairs, "KERNEL_USER=20000-20010")
@@ -67,46 +69,48 @@ func TestEveryFaultIsNamedAtOnce(t *testing.T) {
 
 func TestValuesThatCanNotBeAcceptedAreFaults(t *testing.T) {
 	for pair, want := range map[string]string{
-		"ADDR=8000":                                "HOST:PORT",
-		"ADDR=127.0.0.1:99999":                     "from 0 to 65535",
-		"ADDR=127.0.0.1:http":                      "from 0 to 65535",
-		"ALLOWED_ORIGINS=*":                        "pattern",
-		"ALLOWED_ORIGINS=https://*.cloudfront.net": "pattern",
-		"ALLOWED_ORIGINS=https://a.example/":       "not an origin",
-		"ALLOWED_ORIGINS=a.example":                "not an origin",
-		"ALLOWED_ORIGINS=null":                     "not an origin",
-		"ALLOWED_ORIGINS=https://A.example":        "not an origin",
-		"ALLOWED_ORIGINS=https://u@a.example":      "not an origin",
-		"ALLOWED_ORIGINS=ftp://a.example":          "not an origin",
-		"ALLOWED_ORIGINS=https://a.example:443":    "default port",
-		"ALLOWED_ORIGINS=http://a.example:80":      "default port",
-		"ALLOWED_ORIGINS=http://a.example:080":     "port",
-		"ALLOWED_ORIGINS=http://a.example:70000":   "port",
-		"ALLOWED_ORIGINS=/^https:.*$/":             "pattern",
-		"NOTEBOOK_TOKEN=two words":                 "printable ASCII",
-		"NOTEBOOK_TOKEN=schlüssel":                 "printable ASCII",
-		"INSECURE_NO_TOKEN=1":                      "neither true nor false",
-		"STORE_URL=postgres://host/db":             "not supported by this build yet",
-		"STORE_URL=notebooks.db":                   "no scheme",
-		"FRONTEND_DIR=/does/not/exist":             "no such file",
-		"FRONTEND_DIR=" + os.Args[0]:               "not a directory",
-		"KERNEL_PRELOAD=numpy; import os":          "not the name of a Python module",
-		"KERNEL_MEMORY=1GB":                        "not a size",
-		"KERNEL_MEMORY=1MiB":                       "less than",
-		"KERNEL_MEMORY=99999999TiB":                "too large",
-		"KERNEL_PROCESSES=0":                       "less than",
-		"KERNEL_FILES=many":                        "not a whole number",
-		"KERNEL_USER=1000":                         "range of user ids",
-		"KERNEL_USER=0-10":                         "begin at 1000",
-		"KERNEL_USER=3000-2000":                    "must rise",
-		"KERNEL_CELL_TIMEOUT=10":                   "not a duration",
-		"KERNEL_CELL_TIMEOUT=-1s":                  "less than",
-		"MAX_KERNELS=0":                            "less than",
-		"LOG_FORMAT=xml":                           "none of text, json",
-		"SHUTDOWN_GRACE=0":                         "less than",
-		"MAX_BODY_BYTES=1":                         "less than",
-		"SQL_CONNECTIONS={}":                       "not supported by this build yet",
-		"METRICS_ADDR=:9090":                       "not supported by this build yet",
+		"ADDR=8000":                                 "HOST:PORT",
+		"ADDR=127.0.0.1:99999":                      "from 0 to 65535",
+		"ADDR=127.0.0.1:http":                       "from 0 to 65535",
+		"ALLOWED_ORIGINS=*":                         "pattern",
+		"ALLOWED_ORIGINS=https://*.cloudfront.net":  "pattern",
+		"ALLOWED_ORIGINS=https://a.example/":        "not an origin",
+		"ALLOWED_ORIGINS=a.example":                 "not an origin",
+		"ALLOWED_ORIGINS=null":                      "not an origin",
+		"ALLOWED_ORIGINS=https://A.example":         "not an origin",
+		"ALLOWED_ORIGINS=https://u@a.example":       "not an origin",
+		"ALLOWED_ORIGINS=ftp://a.example":           "not an origin",
+		"ALLOWED_ORIGINS=https://a.example:443":     "default port",
+		"ALLOWED_ORIGINS=http://a.example:80":       "default port",
+		"ALLOWED_ORIGINS=http://a.example:080":      "port",
+		"ALLOWED_ORIGINS=http://a.example:70000":    "port",
+		"ALLOWED_ORIGINS=/^https:.*$/":              "pattern",
+		"NOTEBOOK_TOKEN=two words":                  "printable ASCII",
+		"NOTEBOOK_TOKEN=schlüssel":                  "printable ASCII",
+		"INSECURE_NO_TOKEN=1":                       "neither true nor false",
+		"STORE_URL=postgres://host/db":              "not supported by this build yet",
+		"STORE_URL=notebooks.db":                    "no scheme",
+		"FRONTEND_DIR=/does/not/exist":              "no such file",
+		"FRONTEND_DIR=" + os.Args[0]:                "not a directory",
+		"KERNEL_PRELOAD=numpy; import os":           "not the name of a Python module",
+		"KERNEL_MEMORY=1GB":                         "not a size",
+		"KERNEL_MEMORY=1MiB":                        "less than",
+		"KERNEL_MEMORY=99999999TiB":                 "too large",
+		"KERNEL_PROCESSES=0":                        "less than",
+		"KERNEL_FILES=many":                         "not a whole number",
+		"KERNEL_USER=1000":                          "range of user ids",
+		"KERNEL_USER=0-10":                          "begin at 1000",
+		"KERNEL_USER=3000-2000":                     "must rise",
+		"KERNEL_CELL_TIMEOUT=10":                    "not a duration",
+		"KERNEL_CELL_TIMEOUT=-1s":                   "less than",
+		"MAX_KERNELS=0":                             "less than",
+		"LOG_FORMAT=xml":                            "none of text, json",
+		"SHUTDOWN_GRACE=0":                          "less than",
+		"MAX_BODY_BYTES=1":                          "less than",
+		"SQL_CONNECTIONS=postgres://localhost":      "must be a JSON object",
+		`SQL_CONNECTIONS={"a":"mysql://localhost"}`: `connection "a"`,
+		"BUS_URL=redis://localhost":                 "not supported by this build yet",
+		"METRICS_ADDR=:9090":                        "not supported by this build yet",
 	} {
 		name, _, _ := strings.Cut(pair, "=")
 		_, err := load(pair)
@@ -151,6 +155,19 @@ func TestTheAddressAloneIsReadWhateverElseIsWrong(t *testing.T) {
 	require.Equal(t, "127.0.0.1:8000", addr)
 	_, err = get("x")
 	require.ErrorContains(t, err, "ADDR: ")
+}
+
+func TestSQLConnectionsAreTakenAsTheyAreAndNoFaultTellsAPassword(t *testing.T) {
+	const settings = `{"warehouse":"postgres://me:hush@localhost/data"}`
+	c, err := load("SQL_CONNECTIONS=" + settings)
+	require.NoError(t, err)
+	require.Equal(t, settings, c.SQLConnections)
+	_, err = load(`SQL_CONNECTIONS={"warehouse":"mysql://me:hush@localhost/data"}`)
+	require.ErrorContains(t, err, "SQL_CONNECTIONS: ")
+	require.NotContains(t, err.Error(), "hush")
+	var out bytes.Buffer
+	require.NoError(t, WriteTable(&out))
+	require.Contains(t, out.String(), "named sample")
 }
 
 func TestHelpNamesEveryVariable(t *testing.T) {

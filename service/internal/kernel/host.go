@@ -213,6 +213,17 @@ func (h *Host) makeFolder() error {
 	if err := os.CopyFS(h.lib(), sub); err != nil {
 		return err
 	}
+	for name, source := range h.o.Modules {
+		// Not over one of ours.
+		file, err := os.OpenFile(filepath.Join(h.lib(), filepath.Base(name)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+		if err != nil {
+			return fmt.Errorf("write the module %s: %w", name, err)
+		}
+		_, err = file.WriteString(source)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return fmt.Errorf("write the module %s: %w", name, err)
+		}
+	}
 	// Readable for the analyzer, whatever our umask is.
 	return filepath.WalkDir(h.lib(), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -335,7 +346,8 @@ func (h *Host) startParent(ctx context.Context) error {
 	defer theirs.Close()
 	config, err := json.Marshal(object{
 		"preload": stringList(h.o.Preload), "env": h.workerEnvironment(),
-		"memory": h.o.Limits.Memory, "processes": h.o.Limits.Processes, "files": h.o.Limits.Files,
+		"modules": stringList(slices.Sorted(maps.Keys(h.o.Modules))),
+		"memory":  h.o.Limits.Memory, "processes": h.o.Limits.Processes, "files": h.o.Limits.Files,
 		"file_size": h.o.Limits.FileSize, "output_limit": h.o.OutputLimit,
 	})
 	if err != nil {

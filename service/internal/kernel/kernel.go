@@ -36,7 +36,11 @@ type Options struct {
 	Spares      int    // forked idle workers that are kept ready; 0: 2, negative: none
 	StreamLimit int    // stream text that is kept of one run, bytes; 0: 1 MiB
 	OutputLimit int    // one output, bytes; 0: 8 MiB
-	Log         *slog.Logger
+	// Modules are Python programs of the service's other parts, by file name,
+	// that kernels have at hand without showing them to cells. "sqlvalues.py"
+	// is the one that Kernel.Collect and Kernel.Bind go by.
+	Modules map[string]string
+	Log     *slog.Logger
 }
 
 // DefaultUserIDs lie beyond the ids of people and of packages, and below those
@@ -109,6 +113,20 @@ type Match struct {
 	Text   string `json:"text"`
 	Type   string `json:"type"`
 	Detail string `json:"detail"`
+}
+
+// ValueError says that a value could not be carried out of a kernel or into it.
+type ValueError struct {
+	Variable string // its name; "" when it is no single one's fault
+	Name     string // of the exception, such as "TypeError"
+	Message  string
+}
+
+func (e *ValueError) Error() string {
+	if e.Variable == "" {
+		return e.Name + ": " + e.Message
+	}
+	return e.Variable + ": " + e.Name + ": " + e.Message
 }
 
 // exitStatus is how a process ended.

@@ -194,7 +194,11 @@ func (k *Kernel) request(value any, files []*os.File) error {
 	}
 	var rights []byte
 	if len(files) > 0 {
-		rights = unix.UnixRights(int(files[0].Fd()), int(files[1].Fd()))
+		fds := make([]int, len(files))
+		for i, file := range files {
+			fds[i] = int(file.Fd())
+		}
+		rights = unix.UnixRights(fds...)
 	}
 	k.requestMu.Lock()
 	defer k.requestMu.Unlock()
@@ -218,7 +222,7 @@ func (k *Kernel) request(value any, files []*os.File) error {
 }
 
 // ask sends a request that is answered, when no cell runs.
-func (k *Kernel) ask(ctx context.Context, request object) ([]byte, error) {
+func (k *Kernel) ask(ctx context.Context, request object, files ...*os.File) ([]byte, error) {
 	answer := make(chan []byte, 1)
 	k.mu.Lock()
 	if k.dead {
@@ -235,7 +239,7 @@ func (k *Kernel) ask(ctx context.Context, request object) ([]byte, error) {
 		delete(k.replies, id)
 	}()
 	request["run"] = id
-	if err := k.request(request, nil); err != nil {
+	if err := k.request(request, files); err != nil {
 		return nil, err
 	}
 	select {

@@ -11,6 +11,7 @@ import (
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/kernel"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 )
 
 // Kernels is what sessions need of a kernel host; *kernel.Host is one.
@@ -21,10 +22,18 @@ type Kernels interface {
 	Check(ctx context.Context) error
 }
 
+// SQL is what sessions need of the SQL connections; *sqlcell.Connections is one.
+type SQL interface {
+	List() []sqlcell.Info
+	Dialect(connection string) sqlcell.Dialect
+	Run(ctx context.Context, q sqlcell.Query) (*sqlcell.Result, *notebook.CellError)
+}
+
 // Options of a Manager.
 type Options struct {
 	Store       Store
 	Kernels     Kernels
+	SQL         SQL // nil: SQL cells can't run
 	Log         *slog.Logger
 	MaxKernels  int           // at most so many at once; 0: no limit
 	CellTimeout time.Duration // of one cell's run; 0: none
@@ -64,6 +73,14 @@ func NewManager(o Options) *Manager {
 		opt: o, ctx: ctx, cancel: cancel, sessions: map[string]*opening{},
 		slots: slots{max: o.MaxKernels, holders: map[*Session]struct{}{}},
 	}
+}
+
+// Connections returns the SQL connections that cells may name.
+func (m *Manager) Connections() []sqlcell.Info {
+	if m.opt.SQL == nil {
+		return []sqlcell.Info{}
+	}
+	return m.opt.SQL.List()
 }
 
 // Check tells for each part that the service needs whether it answers.
@@ -111,7 +128,7 @@ func (m *Manager) Create(ctx context.Context, n NewNotebook) (*notebook.Notebook
 	}
 	doc := notebook.New(name, n.Mode)
 	for i, c := range n.Cells {
-		cell, err := c.cell()
+		cell, err := m.newCell(ctx, c)
 		var field *notebook.FieldError
 		if errors.As(err, &field) {
 			return nil, &notebook.FieldError{Field: fmt.Sprintf("cells.%d.%s", i, field.Field), Message: field.Message}
@@ -134,8 +151,8 @@ func (m *Manager) Create(ctx context.Context, n NewNotebook) (*notebook.Notebook
 	return doc, nil
 }
 
-// cell checks the values and makes the cell.
-func (n NewCell) cell() (*notebook.Cell, error) {
+// newCell checks the values and makes the cell.
+func (m *Manager) newCell(ctx context.Context, n NewCell) (*notebook.Cell, error) {
 	if n.Kind == "" {
 		n.Kind = notebook.Python
 	}
@@ -143,6 +160,9 @@ func (n NewCell) cell() (*notebook.Cell, error) {
 		return nil, err
 	}
 	if err := notebook.CheckSource(n.Source); err != nil {
+		return nil, err
+	}
+	if err := m.checkResult(ctx, n.Result); err != nil {
 		return nil, err
 	}
 	cell := notebook.NewCell(n.Kind, n.Source)
@@ -271,7 +291,7 @@ type placed struct {
 
 // CreateCell adds a cell.
 func (m *Manager) CreateCell(ctx context.Context, id string, ifMatch int64, n NewCell) (*notebook.Cell, int64, error) {
-	cell, err := n.cell()
+	cell, err := m.newCell(ctx, n)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -297,6 +317,11 @@ func (m *Manager) UpdateCell(ctx context.Context, id, cell string, ifMatch int64
 	}
 	if p.Source != nil {
 		if err := notebook.CheckSource(*p.Source); err != nil {
+			return nil, 0, err
+		}
+	}
+	if p.Result != nil {
+		if err := m.checkResult(ctx, *p.Result); err != nil {
 			return nil, 0, err
 		}
 	}

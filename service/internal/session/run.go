@@ -83,7 +83,7 @@ func (s *Session) pump() {
 		s.report()
 		s.running = cell.ID
 		if cell.Kind == notebook.SQL {
-			s.finishCell(notebook.NewError(notebook.ErrSQL, "ConnectionError", noConnection(cell)), 0)
+			s.startSQL(cell, step.Remove)
 			continue
 		}
 		err := s.kernel.Run(kernel.Request{
@@ -95,13 +95,6 @@ func (s *Session) pump() {
 			s.lostKernel(kernel.Died{Reason: err.Error(), CellID: cell.ID})
 		}
 	}
-}
-
-func noConnection(c *notebook.Cell) string {
-	if c.Connection == nil || *c.Connection == "" {
-		return "this cell names no SQL connection: choose one for it"
-	}
-	return fmt.Sprintf("there is no SQL connection %q: this service has none configured", *c.Connection)
 }
 
 // handle takes an event of the kernel.
@@ -232,10 +225,19 @@ func (s *Session) interrupt() {
 	s.run.interrupted = true
 	s.report()
 	if s.running != "" {
-		s.kernel.Interrupt()
+		s.stopCell()
 		return
 	}
 	s.pump()
+}
+
+// stopCell interrupts the running cell.
+func (s *Session) stopCell() {
+	if s.sql != nil {
+		s.sql.cancel()
+		return
+	}
+	s.kernel.Interrupt()
 }
 
 func (s *Session) restart(all bool) error {
@@ -335,7 +337,7 @@ func (s *Session) stopIdle(reason string) {
 // endRun ends the run whose kernel is gone.
 func (s *Session) endRun(err *notebook.CellError) {
 	if id := s.running; id != "" {
-		s.output(id, notebook.Output{Kind: notebook.OutputError, Name: err.Name, Message: err.Message})
+		s.output(id, errorOutput(err))
 		took := time.Duration(0)
 		if cell := s.doc.Cell(id); cell != nil && cell.StartedAt != nil {
 			took = time.Since(cell.StartedAt.Time)
@@ -347,8 +349,17 @@ func (s *Session) endRun(err *notebook.CellError) {
 	s.pump()
 }
 
-// dropKernel lets go of the kernel, which ends with all that it started.
+func errorOutput(err *notebook.CellError) notebook.Output {
+	return notebook.Output{Kind: notebook.OutputError, Name: err.Name, Message: err.Message, Traceback: err.Traceback}
+}
+
+// dropKernel lets go of the kernel, which ends with all that it started, and
+// of the SQL cell that was run for it.
 func (s *Session) dropKernel() {
+	if s.sql != nil {
+		s.sql.cancel()
+		s.sql = nil
+	}
 	if starting := s.starting; starting != nil {
 		s.starting = nil
 		go func() {

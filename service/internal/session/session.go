@@ -34,7 +34,8 @@ type Session struct {
 
 	kernel   *kernel.Kernel
 	starting chan started // of the kernel that is being started, else nil
-	running  string       // the cell that the kernel runs, or ""
+	running  string       // the cell that runs, or ""
+	sql      *sqlStep     // how, if it is a SQL cell, else nil
 	deleted  []string     // cells that the kernel has still to forget
 	run      *run
 
@@ -119,6 +120,10 @@ func (s *Session) loop() {
 		if s.kernel != nil {
 			fromKernel = s.kernel.Events()
 		}
+		var fromSQL <-chan sqlEnd
+		if s.sql != nil {
+			fromSQL = s.sql.ended
+		}
 		select {
 		case call := <-s.calls:
 			s.used = time.Now()
@@ -129,6 +134,8 @@ func (s *Session) loop() {
 			} else {
 				s.lostKernel(kernel.Died{Reason: "the kernel ended"})
 			}
+		case end := <-fromSQL:
+			s.endSQL(end)
 		case k := <-s.starting:
 			s.gotKernel(k)
 		case err := <-s.saving:
@@ -483,7 +490,7 @@ func (s *Session) deleteCell(id string, ifMatch int64) error {
 	s.deleted = append(s.deleted, id)
 	s.emit("cell.deleted", cellDeleted{id, s.doc.Version})
 	if s.running == id {
-		s.kernel.Interrupt() // nobody can see what it does any more
+		s.stopCell() // nobody can see what it does any more
 	}
 	s.begin(plan, false)
 	return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/reactive-notebook/reactive-notebook/service/internal/kernel"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/store"
 )
 
@@ -37,7 +38,10 @@ func newHost(t *testing.T) *kernel.Host {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	host, err := kernel.NewHost(ctx, kernel.Options{Python: python(), Preload: []string{}, Dir: t.TempDir(), Log: quiet()})
+	host, err := kernel.NewHost(ctx, kernel.Options{
+		Python: python(), Preload: []string{}, Dir: t.TempDir(), Log: quiet(),
+		Modules: map[string]string{"sqlvalues.py": sqlcell.PythonSource()},
+	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, host.Close()) })
 	return host

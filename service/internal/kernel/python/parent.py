@@ -47,6 +47,7 @@ def main():
     link = system.Link(LINK)
     worker.prepare()
     done, missing = preload(config["preload"])
+    worker.load_modules(config["modules"])
     worker.warm_up()
     import builtins
 

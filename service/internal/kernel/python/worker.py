@@ -59,6 +59,20 @@ def prepare():
     sys.meta_path.append(outputs.FigureBackendFinder())
 
 
+modules = {}  # those of the service's other parts, by name
+
+
+def load_modules(files):
+    """Runs in the parent. The modules are kept out of sys.modules: a cell that
+    imports one of the same name means another."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    for file in files:
+        name = file.removesuffix(".py")
+        spec = importlib.util.spec_from_file_location(name, os.path.join(folder, file))
+        modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(modules[name])
+
+
 def warm_up():
     """Runs in the parent, after the preload: what each worker would otherwise
     do for itself, and what changes modules in ways that all workers want."""
@@ -513,11 +527,15 @@ class Kernel:
                 request, fds = channel.receive()
             except OSError:
                 os._exit(EXIT_CHANNEL)
-            if fds:
-                self.take_pipes(fds)
             match request["op"]:
                 case "run":
+                    if fds:
+                        self.take_pipes(fds)
                     self.run(request)
+                case "collect":
+                    self.carry(request, fds, self.collect)
+                case "bind":
+                    self.carry(request, fds, self.bind)
                 case "remove":
                     self.remove(request)
                     channel.send(b"r", request["run"], b"{}")
@@ -599,16 +617,84 @@ class Kernel:
                 self.reserve = None
             answer["error"] = self.describe(error)
             error = None
-            if self.reserve is None:
-                gc.collect()
-                try:
-                    self.reserve = bytearray(1 << 20)
-                except MemoryError:
-                    pass
+            self.restock()
         flush_streams()
         outputs.flush_c_stdout()
         answer["clean"] = not state.threads and childless() and self.has_pipes()
         state.channel.send(b"f", state.run, encode(answer))
+
+    def restock(self):
+        """Gets the reserve back, when what needed it is forgotten."""
+        if self.reserve is None:
+            gc.collect()
+            try:
+                self.reserve = bytearray(1 << 20)
+            except MemoryError:
+                pass
+
+    def carry(self, request, fds, work):
+        """Carries values through a file to the service or from it. Classes of
+        cells may take part, so it can be interrupted as a cell can."""
+        answer, self.carried = {}, ""
+        state.pending = state.interrupted = self.compiling = False
+        if signal.getsignal(signal.SIGINT) is not on_interrupt:
+            signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            error = self.attempt_carry(request, fds, work)
+        except BaseException as fault:  # an interrupt in the last moment
+            state.running = False
+            error = fault
+        if os.getpid() != state.pid:
+            leave_child(error)
+        if error is not None:
+            if isinstance(error, MemoryError):
+                self.reserve = None
+            told = self.describe(error)
+            answer["error"] = {"variable": self.carried, "name": told["name"], "message": told["message"]}
+            error = None
+            self.restock()
+        flush_streams()
+        state.channel.send(b"r", request["run"], encode(answer))
+
+    def attempt_carry(self, request, fds, work):
+        """Returns what stopped the work, or None."""
+        try:
+            if not fds:
+                raise OSError("no file descriptor is free in this kernel: close some of its files")
+            with open(fds[0], "r+b") as file:
+                state.running = True
+                work(request, file)
+                state.running = False
+        except BaseException as fault:
+            state.running = False
+            return fault
+        return None
+
+    def collect(self, request, file):
+        parts, size = [], 0
+        for self.carried in request["names"]:
+            if self.carried not in self.space:
+                continue
+            # An object of one member, without its braces.
+            parts.append(modules["sqlvalues"].encode_parameters({self.carried: self.space[self.carried]})[1:-1].encode())
+            size += len(parts[-1]) + 1
+            if size > request["limit"]:
+                raise ValueError(f"the values take more than {request['limit'] >> 20} MiB: pass fewer of them")
+        self.carried = ""
+        file.write(b"{" + b",".join(parts) + b"}")
+
+    def bind(self, request, file):
+        self.carried = request["name"]
+        text = file.read().decode()
+        try:
+            import pandas
+        except ImportError:
+            pandas = None
+        value = modules["sqlvalues"].decode_result(text, pandas)
+        state.running = False  # bound or interrupted, not both
+        if state.pending:
+            raise KeyboardInterrupt
+        self.space[self.carried] = value
 
     def describe(self, error):
         def describe():
