@@ -246,6 +246,10 @@ func (b *Balancer) forward(w http.ResponseWriter, r *http.Request, l *listener, 
 		return
 	}
 	defer done()
+	// Else the server ends the request's body as soon as the answer begins,
+	// and a transport that is about to see the body's end by itself takes that
+	// for a failure and cuts the answer short.
+	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/1 servers can
 	proxy := &httputil.ReverseProxy{
 		Transport:     b.transport,
 		FlushInterval: -1,

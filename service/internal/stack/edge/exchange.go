@@ -48,6 +48,9 @@ func (x *exchange) serve(w http.ResponseWriter) {
 	if x.uri == "/" && x.site.defaultRoot != "" {
 		x.uri = "/" + x.site.defaultRoot
 	}
+	// As in the load balancer: else the server ends the request's body when the
+	// answer begins, which can cut the answer short.
+	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/1 servers can
 	proxy := &httputil.ReverseProxy{
 		Rewrite:        x.rewrite,
 		Transport:      roundTripper(x.ask),
