@@ -45,7 +45,7 @@ func newDoor(token string, origins []string, anyAddress bool) *door {
 			AllowOrigins:     origins,
 			AllowMethods:     []string{"GET", "HEAD", "POST", "PATCH", "DELETE"},
 			AllowHeaders:     []string{"Authorization", "Content-Type", "If-Match"},
-			ExposeHeaders:    []string{"ETag", "Location", "Retry-After"},
+			ExposeHeaders:    []string{"Content-Disposition", "ETag", "Location", "Retry-After"},
 			AllowCredentials: true,
 			MaxAge:           10 * time.Minute,
 		})
