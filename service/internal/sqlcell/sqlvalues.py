@@ -14,7 +14,6 @@ import math
 import uuid
 
 
-
 def encode_parameters(values):
     """Returns the JSON text of {name: value}. A value that no database takes
     is written as such, so that the cell's error can name it."""
@@ -106,7 +105,8 @@ def decode_result(text, pandas=None):
     """Returns the rows: a data frame if pandas is given, else a list of dicts.
     A frame's columns are int64, Int64 (with NULL), float64, bool, boolean (with
     NULL), str, datetime64[us], datetime64[us, UTC], timedelta64[us]; of dates,
-    times, decimals, bytes, UUIDs, lists and JSON they are objects."""
+    times, decimals, bytes, UUIDs, lists and JSON they are objects. Pandas 1
+    knows nanoseconds only: a column that doesn't fit into them is objects, too."""
     result = json.loads(text)
     if pandas is None:
         names = [column["name"] for column in result["columns"]]
@@ -120,29 +120,38 @@ def decode_result(text, pandas=None):
 
 def series(pandas, kind, values):
     """One column of a frame."""
-    import numpy
-
+    if kind in ("timestamp", "timestamptz", "interval"):
+        try:
+            return temporal(pandas, kind, values)
+        except (pandas.errors.OutOfBoundsDatetime, pandas.errors.OutOfBoundsTimedelta):
+            pass
     if kind == "int":
         return pandas.Series(values, dtype="Int64" if None in values else "int64")
     if kind == "bool":
         return pandas.Series(values, dtype="boolean" if None in values else "bool")
     if kind == "float":
         return pandas.Series([math.nan if value is None else float(value) for value in values], dtype="float64")
-    if kind == "timestamp":
-        moments = numpy.array(["NaT" if value is None else value for value in values], dtype="datetime64[us]")
-        return pandas.Series(moments)
-    if kind == "timestamptz":
-        moments = ["NaT" if value is None else value[:-6] for value in values]
-        return pandas.Series(numpy.array(moments, dtype="datetime64[us]")).dt.tz_localize("UTC")
-    if kind == "interval":
-        spans = ["NaT" if value is None else int(value) for value in values]
-        return pandas.Series(numpy.array(spans, dtype="timedelta64[us]"))
     if kind == "text" and int(pandas.__version__.partition(".")[0]) >= 3:
         return pandas.Series(values, dtype="str")
+    import numpy
+
     objects = numpy.empty(len(values), dtype=object)
     for row, value in enumerate(decode_column(kind, values)):  # one by one: a list is a value here
         objects[row] = value
     return pandas.Series(objects, dtype=object)
+
+
+def temporal(pandas, kind, values):
+    """A column of moments or spans of time."""
+    import numpy
+
+    if kind == "interval":
+        spans = ["NaT" if value is None else int(value) for value in values]
+        return pandas.Series(numpy.array(spans, dtype="timedelta64[us]"))
+    zone = -6 if kind == "timestamptz" else None  # always +00:00
+    moments = ["NaT" if value is None else value[:zone] for value in values]
+    column = pandas.Series(numpy.array(moments, dtype="datetime64[us]"))
+    return column.dt.tz_localize("UTC") if zone else column
 
 
 def decode_column(kind, values):
