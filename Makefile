@@ -43,7 +43,7 @@ check: stack ## fast: format, vet, lint, unit tests
 	@echo "== actionlint"
 	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 	@echo "== terraform fmt"
-	@"$$($(STACK) setup terraform | sed -n 's/^TERRAFORM=//p')" fmt -check -recursive
+	@env -u TF_CLI_CONFIG_FILE "$$($(STACK) setup terraform | sed -n 's/^TERRAFORM=//p')" fmt -check -recursive
 	@echo "== eslint"
 	@cd frontend && npm run --silent lint
 	@echo "== vitest"

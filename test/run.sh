@@ -50,7 +50,7 @@ trap 'kill -INT -- "-$infra" 2>/dev/null; rm -f "$infra_log"' EXIT
 trap 'exit 130' INT TERM
 
 part 'actionlint' go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
-part 'terraform fmt' "$terraform" fmt -check -recursive
+part 'terraform fmt' env -u TF_CLI_CONFIG_FILE "$terraform" fmt -check -recursive
 part 'eslint' frontend npm run --silent lint
 part 'vitest' frontend npm test --silent
 part 'go test: service' test_go
