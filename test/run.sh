@@ -63,8 +63,7 @@ infrastructure() {
 	cat "$infra_log"
 	return $status
 }
-printf '\n(the infrastructure has been tested since %ds)' $((SECONDS - infra_begin))
-part 'go test: infrastructure on the emulator' infrastructure
+part "go test: infrastructure on the emulator, begun $((SECONDS - infra_begin))s ago" infrastructure
 
 echo
 if [ ${#failed[@]} -gt 0 ]; then
