@@ -29,6 +29,17 @@ func id(c *gin.Context) (string, error) {
 	return id, nil
 }
 
+// of makes a handler of one for the notebook that the path names.
+func of(h func(c *gin.Context, nb string) error) handler {
+	return func(c *gin.Context) error {
+		nb, err := id(c)
+		if err != nil {
+			return err
+		}
+		return h(c, nb)
+	}
+}
+
 func ids(c *gin.Context) (nb, cell string, err error) {
 	if nb, err = id(c); err != nil {
 		return "", "", err
@@ -177,11 +188,7 @@ func answerNotebook(c *gin.Context, status int, n *notebook.Notebook) error {
 	return respond(c, status, n)
 }
 
-func (a *API) getNotebook(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) getNotebook(c *gin.Context, nb string) error {
 	n, err := a.notebooks.Get(c.Request.Context(), nb)
 	if err != nil {
 		return err
@@ -189,11 +196,7 @@ func (a *API) getNotebook(c *gin.Context) error {
 	return answerNotebook(c, http.StatusOK, n)
 }
 
-func (a *API) updateNotebook(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) updateNotebook(c *gin.Context, nb string) error {
 	o, err := a.body(c, true)
 	if err != nil {
 		return err
@@ -218,11 +221,7 @@ func (a *API) updateNotebook(c *gin.Context) error {
 	return answerNotebook(c, http.StatusOK, n)
 }
 
-func (a *API) deleteNotebook(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) deleteNotebook(c *gin.Context, nb string) error {
 	match, err := a.ifMatch(c, nb)
 	if err != nil {
 		return err
@@ -234,11 +233,7 @@ func (a *API) deleteNotebook(c *gin.Context) error {
 	return nil
 }
 
-func (a *API) createCell(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) createCell(c *gin.Context, nb string) error {
 	o, err := a.body(c, false)
 	if err != nil {
 		return err
@@ -321,11 +316,7 @@ func wait(c *gin.Context) (d time.Duration, given bool, err error) {
 	return time.Duration(seconds * float64(time.Second)), true, nil
 }
 
-func (a *API) run(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) run(c *gin.Context, nb string) error {
 	o, err := a.body(c, false)
 	if err != nil {
 		return err
@@ -373,22 +364,14 @@ func inBody(field string, err error) error {
 	return err
 }
 
-func (a *API) interrupt(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) interrupt(c *gin.Context, nb string) error {
 	if err := a.notebooks.Interrupt(c.Request.Context(), nb); err != nil {
 		return err
 	}
 	return respond(c, http.StatusAccepted, struct{}{})
 }
 
-func (a *API) restart(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) restart(c *gin.Context, nb string) error {
 	o, err := a.body(c, false)
 	if err != nil {
 		return err
@@ -403,11 +386,7 @@ func (a *API) restart(c *gin.Context) error {
 	return respond(c, http.StatusAccepted, struct{}{})
 }
 
-func (a *API) graph(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) graph(c *gin.Context, nb string) error {
 	g, err := a.notebooks.Graph(c.Request.Context(), nb)
 	if err != nil {
 		return err
@@ -424,11 +403,7 @@ func list[T any](l []T) []T {
 	return l
 }
 
-func (a *API) variables(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) variables(c *gin.Context, nb string) error {
 	found, err := a.notebooks.Variables(c.Request.Context(), nb)
 	if err != nil {
 		return err
@@ -444,11 +419,7 @@ func (a *API) connections(c *gin.Context) error {
 	}{list(a.notebooks.Connections())})
 }
 
-func (a *API) complete(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) complete(c *gin.Context, nb string) error {
 	o, err := a.body(c, true)
 	if err != nil {
 		return err

@@ -17,11 +17,7 @@ import (
 const exportPolicy = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 // exportNotebook answers with the notebook as a file to download.
-func (a *API) exportNotebook(c *gin.Context) error {
-	nb, err := id(c)
-	if err != nil {
-		return err
-	}
+func (a *API) exportNotebook(c *gin.Context, nb string) error {
 	format, ok := c.GetQuery("format")
 	if !ok {
 		return badQuery("format", "is required: ipynb, py, html or md")
