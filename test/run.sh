@@ -24,7 +24,9 @@ go_packages() { # import paths below the given pattern, without the infrastructu
 	go list "$@" | grep -v '/test/\(infra\|stack\|browser\)'
 }
 
-test_go() { go test -timeout 15m $(go_packages ./service/... ./frontend ./test/...); }
+# -count=1: what most of these tests depend on is not Go, and go's cache of
+# results does not see it change.
+test_go() { go test -count=1 -timeout 15m $(go_packages ./service/... ./frontend ./test/...); }
 
 printf '== setup\n'
 if ! tools=$("$stack" setup go python terraform moto frontend page browser chromium); then
@@ -43,7 +45,7 @@ part 'go vet' go vet ./service/... ./frontend ./test/...
 infra_log=$(mktemp)
 infra_begin=$SECONDS
 set -m # a process group of its own, so that all of it can be ended
-go test -timeout 25m ./test/infra/... >"$infra_log" 2>&1 &
+go test -count=1 -timeout 25m ./test/infra/... >"$infra_log" 2>&1 &
 infra=$!
 set +m
 trap 'kill -INT -- "-$infra" 2>/dev/null; rm -f "$infra_log"' EXIT
@@ -54,8 +56,8 @@ part 'terraform fmt' env -u TF_CLI_CONFIG_FILE "$terraform" fmt -check -recursiv
 part 'eslint' frontend npm run --silent lint
 part 'vitest' frontend npm test --silent
 part 'go test: service' test_go
-part 'go test: the browser' go test -timeout 20m ./test/browser/...
-part 'go test: the whole stack' go test -timeout 20m ./test/stack/...
+part 'go test: the browser' go test -count=1 -timeout 20m ./test/browser/...
+part 'go test: the whole stack' go test -count=1 -timeout 20m ./test/stack/...
 
 infrastructure() {
 	local status=0
