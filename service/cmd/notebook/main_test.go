@@ -195,15 +195,15 @@ func TestSIGTERMEndsEverythingInGoodOrder(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	var made doc
-	s.do("POST", "/api/notebooks", `{"name":"N","cells":[{"source":"import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"}]}`, &made)
+	s.do("POST", "/api/notebooks", `{"name":"N","cells":[{"source":"import os, time\nprint(os.getpid(), flush=True)\ntime.sleep(600)"},{"source":"1"}]}`, &made)
 	conn, res, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(s.url, "http")+"/api/ws/notebooks/"+made.ID, nil)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())
 	defer conn.Close()
-	require.Equal(t, 202, s.do("POST", "/api/notebooks/"+made.ID+"/run", "", nil))
+	require.Equal(t, 202, s.do("POST", "/api/notebooks/"+made.ID+"/run", `{"cells":["`+made.Cells[0].ID+`"]}`, nil))
 	waited := make(chan int, 1)
 	go func() {
-		res, err := http.Post(s.url+"/api/notebooks/"+made.ID+"/run?wait=600", "application/json", strings.NewReader(`{"stale":true}`))
+		res, err := http.Post(s.url+"/api/notebooks/"+made.ID+"/run?wait=600", "application/json", strings.NewReader(`{"cells":["`+made.Cells[1].ID+`"]}`))
 		if err != nil {
 			waited <- 0
 			return
@@ -218,9 +218,13 @@ func TestSIGTERMEndsEverythingInGoodOrder(t *testing.T) {
 		_, raw, err := conn.ReadMessage()
 		return string(raw), err
 	}
-	for output := regexp.MustCompile(`"text":"(\d+)\\n`); pid == 0; {
+	// The cell of the request that waits is queued once the service has it.
+	queued := regexp.MustCompile(`"cell.status","cell_id":"` + made.Cells[1].ID + `".*"status":"queued"`)
+	underWay := false
+	for output := regexp.MustCompile(`"text":"(\d+)\\n`); pid == 0 || !underWay; {
 		text, err := read()
 		require.NoError(t, err)
+		underWay = underWay || queued.MatchString(text)
 		if found := output.FindStringSubmatch(text); found != nil {
 			pid, _ = strconv.Atoi(found[1])
 		}
