@@ -741,14 +741,24 @@ func (h *Host) lost(k *Kernel) {
 	}
 }
 
+const releaseRetry = 50 * time.Millisecond
+
 // release ends what is left of a kernel. The process id is 0 when it is known
 // to have ended.
 func (h *Host) release(dir string, uid *int, pid int) {
 	ctx, cancel := context.WithTimeout(context.Background(), cleanTimeout)
 	defer cancel()
-	_, err := h.keeperCall(ctx, object{"op": "release", "dir": dir, "uid": uid, "pid": pid})
-	if err != nil && h.context.Err() == nil {
-		h.log.Warn("clean up after a kernel", "folder", dir, "error", err)
+	for {
+		_, err := h.keeperCall(ctx, object{"op": "release", "dir": dir, "uid": uid, "pid": pid})
+		if err == nil || h.context.Err() != nil {
+			return
+		}
+		select { // a keeper that has just died is replaced
+		case <-time.After(releaseRetry):
+		case <-ctx.Done():
+			h.log.Warn("clean up after a kernel", "folder", dir, "error", err)
+			return
+		}
 	}
 }
 
