@@ -28,6 +28,8 @@ import (
 
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
+
+	"github.com/reactive-notebook/reactive-notebook/service/internal/stack/relay"
 )
 
 // API is what the balancer reads its configuration from.
@@ -246,10 +248,6 @@ func (b *Balancer) forward(w http.ResponseWriter, r *http.Request, l *listener, 
 		return
 	}
 	defer done()
-	// Else the server ends the request's body as soon as the answer begins,
-	// and a transport that is about to see the body's end by itself takes that
-	// for a failure and cuts the answer short.
-	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/1 servers can
 	proxy := &httputil.ReverseProxy{
 		Transport:     b.transport,
 		FlushInterval: -1,
@@ -282,7 +280,7 @@ func (b *Balancer) forward(w http.ResponseWriter, r *http.Request, l *listener, 
 			answer(w, status)
 		},
 	}
-	proxy.ServeHTTP(w, request)
+	relay.Serve(proxy, w, request)
 }
 
 const stickyCookie = "AWSALB"

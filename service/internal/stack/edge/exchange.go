@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+
+	"github.com/reactive-notebook/reactive-notebook/service/internal/stack/relay"
 )
 
 // exchange is one viewer request on its way through the edge.
@@ -48,9 +50,6 @@ func (x *exchange) serve(w http.ResponseWriter) {
 	if x.uri == "/" && x.site.defaultRoot != "" {
 		x.uri = "/" + x.site.defaultRoot
 	}
-	// As in the load balancer: else the server ends the request's body when the
-	// answer begins, which can cut the answer short.
-	_ = http.NewResponseController(w).EnableFullDuplex() // HTTP/1 servers can
 	proxy := &httputil.ReverseProxy{
 		Rewrite:        x.rewrite,
 		Transport:      roundTripper(x.ask),
@@ -72,7 +71,7 @@ func (x *exchange) serve(w http.ResponseWriter) {
 	}
 	// CloudFront never passes trailers or an origin's idea of the connection;
 	// ReverseProxy already removes hop-by-hop headers.
-	proxy.ServeHTTP(w, x.viewer)
+	relay.Serve(proxy, w, x.viewer)
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
