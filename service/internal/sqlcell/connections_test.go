@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/reactive-notebook/reactive-notebook/service/internal/postgrestest"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 )
 
@@ -46,7 +47,7 @@ connection "b": can't be used: unable to read CA file: open /none.pem: no such f
 }
 
 func TestOpenContactsNoServerAndListsByName(t *testing.T) {
-	c := open(t, fmt.Sprintf(`{"warehouse": "postgres://ann:s3cret@127.0.0.1:%d/x", "local file": "sqlite:none.db", "Ünal-2": "postgresql://h/x"}`, freePort(t)))
+	c := open(t, fmt.Sprintf(`{"warehouse": "postgres://ann:s3cret@127.0.0.1:%d/x", "local file": "sqlite:none.db", "Ünal-2": "postgresql://h/x"}`, postgrestest.FreePort(t)))
 	require.Equal(t, []sqlcell.Info{
 		{Name: "local file", Dialect: sqlcell.SQLite}, {Name: "warehouse", Dialect: sqlcell.PostgreSQL}, {Name: "Ünal-2", Dialect: sqlcell.PostgreSQL},
 	}, c.List())

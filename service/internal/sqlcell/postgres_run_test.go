@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/postgrestest"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 )
 
@@ -45,7 +46,7 @@ func TestPostgreSQL(t *testing.T) {
 }
 func typesArrive(t *testing.T, s *server) {
 	c := open(t, s.settings())
-	s.admin(t, `CREATE TYPE mood AS ENUM ('sad', 'so so'); CREATE DOMAIN cents AS numeric(10,2); CREATE TYPE pair AS (a int, b text)`)
+	s.Admin(t, `CREATE TYPE mood AS ENUM ('sad', 'so so'); CREATE DOMAIN cents AS numeric(10,2); CREATE TYPE pair AS (a int, b text)`)
 	for _, v := range []struct{ sql, kind, value string }{
 		{"true", "bool", "true"},
 		{"null::bool", "bool", "null"},
@@ -141,7 +142,7 @@ func parametersAreBound(t *testing.T, s *server) {
 		})
 	}
 	t.Run("strings and lists of them fit any type", func(t *testing.T) {
-		s.admin(t, `CREATE TYPE size AS ENUM ('s', 'm'); CREATE TABLE shirt (size size, made date, id uuid DEFAULT gen_random_uuid());
+		s.Admin(t, `CREATE TYPE size AS ENUM ('s', 'm'); CREATE TABLE shirt (size size, made date, id uuid DEFAULT gen_random_uuid());
 			INSERT INTO shirt VALUES ('s', '2024-01-01'), ('m', '2024-01-02')`)
 		kind, value := one(t, run(t, c, "SELECT made FROM shirt WHERE size = {size} AND made = ANY({days})",
 			"size", `"m"`, "days", `["2024-01-02", "2030-01-01", null]`))
@@ -165,7 +166,7 @@ func parametersAreBound(t *testing.T, s *server) {
 
 func injectionFails(t *testing.T, s *server) {
 	c := open(t, s.settings())
-	s.admin(t, "CREATE TABLE victim (name text); INSERT INTO victim VALUES ('kept')")
+	s.Admin(t, "CREATE TABLE victim (name text); INSERT INTO victim VALUES ('kept')")
 	for _, attack := range []string{
 		`"x'; DROP TABLE victim; --"`, `"\\'; DROP TABLE victim; --"`, `"$1); DELETE FROM victim; --"`,
 		`"' OR '1'='1"`, `"{name}"`, `"$$; DROP TABLE victim; $$"`, `"*/ OR true /*"`,
@@ -184,7 +185,7 @@ func injectionFails(t *testing.T, s *server) {
 		} else {
 			require.Equal(t, notebook.ErrSQL, fault.Kind)
 		}
-		require.Equal(t, "1", s.admin(t, "SELECT count(*) FROM victim"), attack)
+		require.Equal(t, "1", s.Admin(t, "SELECT count(*) FROM victim"), attack)
 	}
 	_, value := one(t, run(t, c, "SELECT {x}::text[] AS v", "x", `["'}'); DROP", "\"}", "\\", "NULL", "{a,b}", null]`))
 	require.JSONEq(t, `["'}'); DROP", "\"}", "\\", "NULL", "{a,b}", null]`, value)
@@ -192,7 +193,7 @@ func injectionFails(t *testing.T, s *server) {
 
 // active is how many sessions of a kind run a statement now.
 func (s *server) active(t testing.TB, name string) string {
-	return s.admin(t, fmt.Sprintf(
+	return s.Admin(t, fmt.Sprintf(
 		"SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%%%s%%' AND pid <> pg_backend_pid()", name))
 }
 
@@ -230,7 +231,7 @@ func interruptStopsTheRest(t *testing.T, s *server) {
 	cancel()
 	_, fault := c.Run(ctx, sqlcell.Query{Source: "CREATE TABLE never (); SELECT 1"})
 	require.Equal(t, notebook.ErrInterrupted, fault.Kind)
-	require.Equal(t, "", s.admin(t, "SELECT to_regclass('never')"))
+	require.Equal(t, "", s.Admin(t, "SELECT to_regclass('never')"))
 }
 
 func timeLimitCancels(t *testing.T, s *server) {
@@ -266,10 +267,10 @@ func rowLimitKeepsChanges(t *testing.T, s *server) {
 
 	r = limited("CREATE TABLE many (i int); INSERT INTO many SELECT generate_series(1, 100) RETURNING i")
 	require.True(t, r.Truncated)
-	require.Equal(t, "100", s.admin(t, "SELECT count(*) FROM many"))
+	require.Equal(t, "100", s.Admin(t, "SELECT count(*) FROM many"))
 	r = limited("WITH gone AS (DELETE FROM many RETURNING i) SELECT * FROM gone")
 	require.True(t, r.Truncated)
-	require.Equal(t, "0", s.admin(t, "SELECT count(*) FROM many"))
+	require.Equal(t, "0", s.Admin(t, "SELECT count(*) FROM many"))
 }
 
 func byteLimit(t *testing.T, s *server) {
@@ -317,7 +318,7 @@ func lastResult(t *testing.T, s *server) {
 	// are in one transaction.
 	fail(t, c, "INSERT INTO last VALUES (100); SELECT 1/0")
 	fail(t, c, "BEGIN; INSERT INTO last VALUES (200); SELECT 1/0; COMMIT")
-	require.Equal(t, "1", s.admin(t, "SELECT count(*) FROM last WHERE i >= 100"))
+	require.Equal(t, "1", s.Admin(t, "SELECT count(*) FROM last WHERE i >= 100"))
 
 	r = run(t, c, `CREATE FUNCTION twice(i int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT CASE WHEN i > 0 THEN i ELSE i END; SELECT 2 * i; END;
 		CREATE FUNCTION thrice(i int) RETURNS int LANGUAGE plpgsql AS $body$ BEGIN RETURN 3 * i; END; $body$;
@@ -334,8 +335,8 @@ func sessionsAreClean(t *testing.T, s *server) {
 		run(t, c, "SET search_path = pg_catalog; SET TimeZone = 'Asia/Tokyo'; CREATE TEMP TABLE mine (i int); "+
 			"SELECT pg_advisory_lock(1); PREPARE p AS SELECT 1; SET DateStyle = 'German'")
 	}
-	require.Equal(t, "0", s.admin(t, "SELECT count(*) FROM clean"))
-	require.Equal(t, "0", s.admin(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"))
+	require.Equal(t, "0", s.Admin(t, "SELECT count(*) FROM clean"))
+	require.Equal(t, "0", s.Admin(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"))
 	require.Zero(t, run(t, c, "SELECT * FROM clean").RowCount)
 	_, value := one(t, run(t, c, "SELECT timestamptz '2024-01-01 00:00+00'::text"))
 	require.Equal(t, `"2024-01-01 00:00:00+00"`, value)
@@ -352,7 +353,7 @@ func sessionsAreClean(t *testing.T, s *server) {
 
 func postgresErrors(t *testing.T, s *server) {
 	c := open(t, s.settings())
-	s.admin(t, "CREATE TABLE account (owner text PRIMARY KEY, balance int CHECK (balance >= 0)); INSERT INTO account VALUES ('ann', 1)")
+	s.Admin(t, "CREATE TABLE account (owner text PRIMARY KEY, balance int CHECK (balance >= 0)); INSERT INTO account VALUES ('ann', 1)")
 	fault := fail(t, c, "SELECT 'ü', {x}::int;\nSELECT 'é',\n  {x} + nope FROM account", "x", "1")
 	require.Equal(t, notebook.ErrSQL, fault.Kind)
 	require.Equal(t, "undefined_column", fault.Name)
@@ -404,7 +405,7 @@ func noticesArrive(t *testing.T, s *server) {
 
 func copyIsRefused(t *testing.T, s *server) {
 	c := open(t, s.settings())
-	s.admin(t, "CREATE TABLE copied (i int)")
+	s.Admin(t, "CREATE TABLE copied (i int)")
 	require.Contains(t, fail(t, c, "COPY copied FROM STDIN").Message, "no data to copy")
 	require.Contains(t, fail(t, c, "COPY (SELECT generate_series(1, 100000000)) TO STDOUT").Message, "use SELECT")
 	run(t, c, "SELECT 1")
@@ -426,7 +427,7 @@ func noCredentials(t *testing.T, s *server) {
 		"closed": "postgres://ghost:%s@127.0.0.1:%d/postgres",
 		"plain": "postgres://%s:p%%40ss%%2Fw%%3Ard%%3Fs3cret@127.0.0.1:%d/postgres?sslmode=verify-full",
 		"missing": "postgres://%s:p%%40ss%%2Fw%%3Ard%%3Fs3cret@127.0.0.1:%d/nosuch?sslmode=disable"}`,
-		wrong, s.port, wrong, freePort(t), serverUser, s.port, serverUser, s.port)
+		wrong, s.Port, wrong, postgrestest.FreePort(t), postgrestest.User, s.Port, postgrestest.User, s.Port)
 	c := open(t, settings)
 	for name, reason := range map[string]string{
 		"refused": "refuses the user or the password", "closed": "connection refused", "plain": "certificate", "missing": `database "nosuch" does not exist`,
@@ -435,7 +436,7 @@ func noCredentials(t *testing.T, s *server) {
 		require.NotNil(t, fault, name)
 		all := fmt.Sprintf("%+v", fault)
 		require.Contains(t, fault.Message, reason)
-		for _, secret := range []string{"n0t-the-pass", serverPassword, "s3cret", "ghost"} {
+		for _, secret := range []string{"n0t-the-pass", postgrestest.Password, "s3cret", "ghost"} {
 			require.NotContains(t, all, secret, name)
 		}
 	}
@@ -466,13 +467,13 @@ func manyRuns(t *testing.T, s *server) {
 		fault := <-faults
 		require.Nil(t, fault, "%+v", fault)
 	}
-	sessions := s.admin(t, "SELECT count(*) <= 4 FROM pg_stat_activity WHERE application_name = 'reactive-notebook'")
+	sessions := s.Admin(t, "SELECT count(*) <= 4 FROM pg_stat_activity WHERE application_name = 'reactive-notebook'")
 	require.Equal(t, "t", sessions)
 }
 
 func tlsWorks(t *testing.T, s *server) {
-	at := fmt.Sprintf("postgres://%s:p%%40ss%%2Fw%%3Ard%%3Fs3cret@127.0.0.1:%d/postgres", serverUser, s.port)
-	c := open(t, fmt.Sprintf(`{"verified": "%s?sslmode=verify-full&sslrootcert=%s", "unknown": "%s?sslmode=verify-full"}`, at, s.certificate, at))
+	at := fmt.Sprintf("postgres://%s:p%%40ss%%2Fw%%3Ard%%3Fs3cret@127.0.0.1:%d/postgres", postgrestest.User, s.Port)
+	c := open(t, fmt.Sprintf(`{"verified": "%s?sslmode=verify-full&sslrootcert=%s", "unknown": "%s?sslmode=verify-full"}`, at, s.Certificate, at))
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r, fault := c.Run(ctx, sqlcell.Query{Connection: "verified", Source: "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"})
