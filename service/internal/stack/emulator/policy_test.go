@@ -2,34 +2,21 @@ package emulator_test
 
 import (
 	"context"
-	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
-
-	"github.com/reactive-notebook/reactive-notebook/service/internal/stack/emulator"
 )
 
 // The page is uploaded to a bucket that refuses what does not come over TLS.
 func TestABucketThatWantsTLSTakesUploads(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil || exec.Command(python, "-c", "import moto, moto.server, flask_cors").Run() != nil {
-		t.Skip("python3 on PATH has no moto[server]")
-	}
-	emu, err := emulator.Start(t.Context(), emulator.Options{Python: python, Dir: t.TempDir()})
-	require.NoError(t, err)
-	t.Cleanup(emu.Stop)
-	client := s3.New(s3.Options{
-		Region: "eu-north-1", BaseEndpoint: aws.String(emu.Endpoint()), UsePathStyle: true,
-		Credentials: credentials.NewStaticCredentialsProvider("k", "s", ""),
-	})
+	_, cfg := start(t)
+	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	ctx, bucket := context.Background(), aws.String("pages")
-	_, err = client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-north-1"}})
+	_, err := client.CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket, CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-north-1"}})
 	require.NoError(t, err)
 	const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::pages","arn:aws:s3:::pages/*"],"Condition":{"Bool":{"aws:SecureTransport":"false"}}}]}`
 	_, err = client.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: aws.String(policy)})

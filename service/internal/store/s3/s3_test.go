@@ -38,7 +38,7 @@ func emulator(t *testing.T) *s3.Client {
 		}
 	}
 	if err != nil {
-		t.Skip("moto_server is neither on PATH nor in the repository's .venv: make test installs it")
+		t.Fatal("moto_server is neither on PATH nor in the repository's .venv: make test installs it")
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
