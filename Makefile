@@ -54,5 +54,5 @@ check: stack ## fast: format, vet, lint, unit tests
 test: stack ## everything, from setup to a browser through the whole stack
 	@./test/run.sh
 
-bench: ## the Go benchmarks
-	@go test -run '^$$' -bench . -benchmem ./service/...
+bench: stack ## speed and memory beside Jupyter and FastAPI, as a table; PARTS=kernels
+	@exec ./test/bench/run.sh $(PARTS)

@@ -212,9 +212,9 @@ func stopped(ctx context.Context, err error) error {
 // setupCommand makes tools ready and prints where they are.
 func setupCommand(ctx context.Context, out io.Writer, asJSON *bool) *cobra.Command {
 	return &cobra.Command{
-		Use:   "setup [go|python|moto|terraform|frontend|page|browser|chromium]...",
+		Use:   "setup [go|python|moto|terraform|frontend|page|browser|chromium|bench]...",
 		Short: "Put right what this machine lacks",
-		Long: `Make the named tools ready, all but browser and chromium without a name, and print NAME=PATH for each.
+		Long: `Make the named tools ready, all but the last three without a name, and print NAME=PATH for each.
 A step whose work is done already does nothing.
 
 go         check that Go is new enough
@@ -224,8 +224,9 @@ terraform  Terraform and a CLI configuration that finds its provider
 frontend   the npm packages of frontend/
 page       the built page, frontend/dist
 browser    the npm packages of test/browser
-chromium   the browser the tests drive`,
-		ValidArgs: []string{"go", "python", "moto", "terraform", "frontend", "page", "browser", "chromium"},
+chromium   the browser the tests drive
+bench      .tools/bench with what the benchmarks measure against`,
+		ValidArgs: []string{"go", "python", "moto", "terraform", "frontend", "page", "browser", "chromium", "bench"},
 		Args:      cobra.OnlyValidArgs,
 		RunE: func(_ *cobra.Command, names []string) error {
 			root, err := findRoot()
@@ -280,6 +281,8 @@ func setUp(ctx context.Context, tools *toolchain.Toolchain, root, name string) (
 		return filepath.Join(root, "test", "browser"), tools.NodeModules(ctx, "test/browser")
 	case "chromium":
 		return tools.Chromium(ctx)
+	case "bench":
+		return tools.Bench(ctx)
 	}
 	return "", fmt.Errorf("there is nothing named %q to set up", name)
 }

@@ -47,82 +47,152 @@ func (t *Toolchain) Python(ctx context.Context) (Python, error) {
 }
 
 func (t *Toolchain) python(ctx context.Context) (Python, error) {
+	venv := t.notebooks()
 	base, version, err := t.interpreter(ctx)
 	if err != nil {
 		return Python{}, err
 	}
-	requirements := t.path("service", "requirements.txt")
-	pinned, err := os.ReadFile(requirements)
+	origin, failure, err := t.fill(ctx, venv, base, version)
 	if err != nil {
-		return Python{}, fmt.Errorf("read the pinned Python packages: %w", err)
+		return Python{}, err
 	}
-	python := Python{Path: t.path(".venv", "bin", "python"), Packages: true}
-	stamp := t.stamp("python", string(pinned), base, version, t.root)
-	if origin, ok := stamp.valid(); ok && origin != fromNone && executable(python.Path) {
+	python := Python{Path: venv.python(), Packages: origin != fromNone}
+	if failure == nil {
 		return python, nil
 	}
+	if err := t.venv(ctx, venv, base, "--clear", "--without-pip"); err != nil {
+		return Python{}, err
+	}
+	t.say(fmt.Sprintf("notebooks run without %s: %s", venv.packages, failure))
+	return python, nil
+}
 
-	t.say("installing pandas, NumPy, matplotlib and Plotly into .venv")
-	pypiErr := t.venv(ctx, base, "--clear")
+// environment is a virtual environment of the checkout and what goes into it.
+type environment struct {
+	name         string // of its directory in the checkout
+	dir          string
+	requirements string // the file that pins its packages
+	packages     string // for people
+	imports      string // Python that fails where the packages are missing
+	debian       []string
+	stamp        string
+}
+
+func (e environment) python() string { return filepath.Join(e.dir, "bin", "python") }
+
+func (t *Toolchain) notebooks() environment {
+	return environment{
+		name: ".venv", dir: t.path(".venv"),
+		requirements: t.path("service", "requirements.txt"),
+		packages:     "pandas, NumPy, matplotlib and Plotly",
+		imports:      scientific,
+		debian:       []string{"python3-pandas", "python3-numpy", "python3-matplotlib", "python3-plotly"},
+		stamp:        "python",
+	}
+}
+
+// Bench returns the interpreter of .tools/bench, which has what the benchmarks
+// measure against: the pinned packages from PyPI, else Debian's.
+func (t *Toolchain) Bench(ctx context.Context) (string, error) {
+	unlock, err := t.lock(ctx, "bench")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	base, version, err := t.interpreter(ctx)
+	if err != nil {
+		return "", err
+	}
+	venv := environment{
+		name: ".tools/bench", dir: t.path(".tools", "bench"),
+		requirements: t.path("test", "bench", "requirements.txt"),
+		packages:     "Jupyter's kernel and FastAPI",
+		imports:      "import jupyter_client, ipykernel, pandas, fastapi, uvicorn, pydantic, websockets",
+		debian:       []string{"python3-jupyter-client", "python3-ipykernel", "python3-pandas", "python3-fastapi", "python3-uvicorn", "python3-pydantic", "python3-websockets"},
+		stamp:        "bench",
+	}
+	_, failure, err := t.fill(ctx, venv, base, version)
+	if err == nil && failure != nil {
+		err = fmt.Errorf("the benchmarks need %s: %w", venv.packages, failure)
+	}
+	return venv.python(), err
+}
+
+// fill makes an environment ready and returns where its packages come from.
+// The failure says why neither PyPI nor the system gives them; err, that
+// nothing can be done.
+func (t *Toolchain) fill(ctx context.Context, venv environment, base, version string) (origin string, failure, err error) {
+	pinned, err := os.ReadFile(venv.requirements)
+	if err != nil {
+		return "", nil, fmt.Errorf("read the pinned Python packages: %w", err)
+	}
+	stamp := t.stamp(venv.stamp, string(pinned), base, version, t.root)
+	if origin, ok := stamp.valid(); ok && origin != fromNone && executable(venv.python()) {
+		return origin, nil, nil
+	}
+	if err := stamp.set(fromNone); err != nil { // until it is whole again
+		return "", nil, err
+	}
+
+	t.say(fmt.Sprintf("installing %s into %s", venv.packages, venv.name))
+	pypiErr := t.venv(ctx, venv, base, "--clear")
 	if pypiErr == nil {
-		pypiErr = t.run(ctx, t.root, nil, python.Path, append(pipOptions, "--requirement", requirements)...)
+		pypiErr = t.run(ctx, t.root, nil, venv.python(), append(pipOptions, "--requirement", venv.requirements)...)
 	}
 	if ctx.Err() != nil {
-		return Python{}, ctx.Err()
+		return "", nil, ctx.Err()
 	}
 	if pypiErr == nil {
-		return python, stamp.set(fromPyPI)
+		return fromPyPI, nil, stamp.set(fromPyPI)
 	}
 
 	t.say("PyPI does not give the Python packages, taking the system's")
-	systemErr := t.systemPackages(ctx, base)
+	systemErr := t.systemPackages(ctx, venv, base)
 	if ctx.Err() != nil {
-		return Python{}, ctx.Err()
+		return "", nil, ctx.Err()
 	}
 	if systemErr == nil {
-		return python, stamp.set(fromSystem)
+		return fromSystem, nil, stamp.set(fromSystem)
 	}
-
-	python.Packages = false
-	if err := t.venv(ctx, base, "--clear", "--without-pip"); err != nil {
-		return Python{}, fmt.Errorf("make a virtual environment in .venv: %w", err)
-	}
-	t.say(fmt.Sprintf("notebooks run without pandas, NumPy, matplotlib and Plotly: %s; %s", firstLine(pypiErr), firstLine(systemErr)))
-	return python, stamp.set(fromNone)
+	return fromNone, fmt.Errorf("%s; %s", firstLine(pypiErr), firstLine(systemErr)), nil
 }
 
-// venv makes .venv with the interpreter; where its ensurepip is packaged apart
-// (Debian), that package is installed first.
-func (t *Toolchain) venv(ctx context.Context, base string, options ...string) error {
-	args := append(append([]string{"-m", "venv"}, options...), t.path(".venv"))
+// venv makes an environment with the interpreter; where its ensurepip is
+// packaged apart (Debian), that package is installed first.
+func (t *Toolchain) venv(ctx context.Context, venv environment, base string, options ...string) error {
+	args := append(append([]string{"-m", "venv"}, options...), venv.dir)
 	err := t.run(ctx, t.root, nil, base, args...)
 	if err != nil && ctx.Err() == nil && strings.HasPrefix(base, "/usr/bin/") {
 		if t.aptGet(ctx, "python3-venv") == nil {
 			err = t.run(ctx, t.root, nil, base, args...)
 		}
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("make a virtual environment in %s: %w", venv.name, err)
+	}
+	return nil
 }
 
-// systemPackages makes .venv see the packages of an interpreter of the system.
-func (t *Toolchain) systemPackages(ctx context.Context, base string) error {
+// systemPackages makes an environment see the packages of an interpreter of
+// the system.
+func (t *Toolchain) systemPackages(ctx context.Context, venv environment, base string) error {
 	if t.noSystem {
 		return errors.New("the system's packages are out of reach")
 	}
 	candidates := []string{base, "/usr/bin/python3"}
-	python := t.first(ctx, candidates, scientific)
+	python := t.first(ctx, candidates, venv.imports)
 	if python == "" {
-		if err := t.aptGet(ctx, "python3", "python3-pandas", "python3-numpy", "python3-matplotlib", "python3-plotly"); err != nil {
+		if err := t.aptGet(ctx, append([]string{"python3"}, venv.debian...)...); err != nil {
 			return err
 		}
-		if python = t.first(ctx, candidates, scientific); python == "" {
-			return errors.New("Debian's python3-pandas, python3-numpy, python3-matplotlib and python3-plotly cannot be imported")
+		if python = t.first(ctx, candidates, venv.imports); python == "" {
+			return fmt.Errorf("Debian's %s cannot be imported", strings.Join(venv.debian, ", "))
 		}
 	}
-	if err := t.venv(ctx, python, "--clear", "--without-pip", "--system-site-packages"); err != nil {
+	if err := t.venv(ctx, venv, python, "--clear", "--without-pip", "--system-site-packages"); err != nil {
 		return err
 	}
-	if t.first(ctx, []string{t.path(".venv", "bin", "python")}, scientific) == "" {
+	if t.first(ctx, []string{venv.python()}, venv.imports) == "" {
 		return errors.New("the virtual environment does not see the system's packages")
 	}
 	return nil

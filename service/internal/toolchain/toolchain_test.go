@@ -264,6 +264,30 @@ func TestPythonOfThePinnedPackagesIsLeftAlone(t *testing.T) {
 	require.Len(t, m.said, 2)
 }
 
+func TestBenchmarksHaveAnEnvironmentOfTheirOwnOrSayWhyNot(t *testing.T) {
+	m := newMachine(t)
+	withPath(m, m.realPython)
+	m.write("test/bench/requirements.txt", "ipykernel==7.4.0\n")
+	t.Setenv("PIP_INDEX_URL", "http://127.0.0.1:9")
+	t.Setenv("PIP_FIND_LINKS", "")
+	t.Setenv("PIP_CONFIG_FILE", os.DevNull)
+	tools := m.tools()
+	tools.noSystem = true
+	_, err := tools.Bench(context.Background())
+	require.ErrorContains(t, err, "the benchmarks need Jupyter's kernel and FastAPI: ")
+	require.ErrorContains(t, err, "the system's packages are out of reach")
+
+	m.write("test/bench/requirements.txt", "# none\n")
+	m.said = nil
+	for range 2 { // the second time there is nothing to do
+		python, err := tools.Bench(context.Background())
+		require.NoError(t, err)
+		require.Equal(t, filepath.Join(m.root, ".tools", "bench", "bin", "python"), python)
+		require.Equal(t, []string{"installing Jupyter's kernel and FastAPI into .tools/bench"}, m.said)
+	}
+	require.NoDirExists(t, filepath.Join(m.root, ".venv"))
+}
+
 func TestMissingPythonIsNamed(t *testing.T) {
 	m := newMachine(t)
 	tools := m.tools()
