@@ -268,7 +268,7 @@ func TestHealthcheckTellsHowTheServiceIs(t *testing.T) {
 }
 
 func TestWhatCanNotBeServedIsSaidInOneGo(t *testing.T) {
-	code, stdout, stderr := output(t, []string{"ADDR=:8000", "LOG_LEVEL=loud", "STORE_URL=postgres://host/db"}, "serve")
+	code, stdout, stderr := output(t, []string{"ADDR=:8000", "LOG_LEVEL=loud", "STORE_URL=mysql://host/db"}, "serve")
 	require.Equal(t, 1, code)
 	require.Empty(t, stdout)
 	for _, want := range []string{"ADDR: ", "LOG_LEVEL: ", "STORE_URL: ", "notebook serve --help"} {

@@ -100,7 +100,7 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 	if c.Token == "" && !c.LoopbackOnly() {
 		log.Warn("INSECURE_NO_TOKEN=true: everybody who can connect can run code here", "addr", listener.Addr().String())
 	}
-	log.Info("serving", "url", "http://"+reachable(listener.Addr().String()), "version", version(), "store", c.StoreURL,
+	log.Info("serving", "url", "http://"+reachable(listener.Addr().String()), "version", version(), "store", store.Shown(c.StoreURL),
 		"python", info.Version, "preloaded", strings.Join(info.Preloaded, ","))
 
 	select {

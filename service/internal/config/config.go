@@ -95,7 +95,7 @@ func variables() []variable {
 			func(c *Config, v string) (err error) { c.Token, err = token(v); return }},
 		{"INSECURE_NO_TOKEN", "false", "", "true serves everybody who can connect, without a token",
 			func(c *Config, v string) (err error) { c.InsecureNoToken, err = boolean(v); return }},
-		{"STORE_URL", "sqlite:data/notebooks.db", "", "where notebooks last: sqlite:PATH, s3://BUCKET/PREFIX or memory:",
+		{"STORE_URL", "sqlite:data/notebooks.db", "", "where notebooks last: sqlite:PATH, s3://BUCKET/PREFIX, postgres://USER:PASSWORD@HOST/DATABASE or memory:",
 			func(c *Config, v string) error { c.StoreURL = v; return store.Check(v) }},
 		{"FRONTEND_DIR", "", "the embedded build", "directory of the built page, served at /",
 			func(c *Config, v string) error { c.FrontendDir = v; return directory(v) }},

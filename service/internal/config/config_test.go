@@ -88,7 +88,7 @@ func TestValuesThatCanNotBeAcceptedAreFaults(t *testing.T) {
 		"NOTEBOOK_TOKEN=two words":                  "printable ASCII",
 		"NOTEBOOK_TOKEN=schlüssel":                  "printable ASCII",
 		"INSECURE_NO_TOKEN=1":                       "neither true nor false",
-		"STORE_URL=postgres://host/db":              "not supported by this build yet",
+		"STORE_URL=postgres://":                     "is not a valid URL postgres://",
 		"STORE_URL=notebooks.db":                    "no scheme",
 		"FRONTEND_DIR=/does/not/exist":              "no such file",
 		"FRONTEND_DIR=" + os.Args[0]:                "not a directory",

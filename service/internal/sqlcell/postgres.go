@@ -16,15 +16,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/postgresurl"
 )
 
 const (
-	poolSize       = 4 // sessions of one connection; further runs wait
-	poolIdle       = 5 * time.Minute
-	connectTimeout = 10 * time.Second // unless the URL has a connect_timeout
-	cancelTimeout  = 5 * time.Second  // for a cancelled statement to end, before the session is dropped
-	timeoutSlack   = 2 * time.Second  // by which the server's own limit comes first
-	maxMessage     = 256 << 20        // bytes of one row
+	poolSize      = 4 // sessions of one connection; further runs wait
+	poolIdle      = 5 * time.Minute
+	cancelTimeout = 5 * time.Second // for a cancelled statement to end, before the session is dropped
+	timeoutSlack  = 2 * time.Second // by which the server's own limit comes first
+	maxMessage    = 256 << 20       // bytes of one row
 )
 
 type postgres struct {
@@ -33,10 +33,12 @@ type postgres struct {
 }
 
 func postgresOpener(address string) (opener, error) {
-	config, err := postgresConfig(address)
+	config, err := postgresurl.Parse(address)
 	if err != nil {
 		return nil, err
 	}
+	config.MaxConns, config.MinConns, config.MinIdleConns = poolSize, 0, 0
+	config.MaxConnIdleTime = poolIdle
 	return func(ctx context.Context) (database, error) {
 		pool, err := pgxpool.NewWithConfig(ctx, config)
 		if err != nil {
@@ -54,44 +56,6 @@ func secrets(config *pgxpool.Config) []string {
 		}
 	}
 	return found
-}
-
-func postgresConfig(address string) (*pgxpool.Config, error) {
-	// What url.Parse says of a URL that it can't read quotes parts of it, and
-	// of a password with a slash the part before it: say nothing of it here.
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" && u.Query().Get("host") == "" ||
-		u.User == nil && strings.ContainsRune(address, '@') { // cut short by a / ? or # in the password
-		return nil, errors.New("is not a valid URL postgres://USER:PASSWORD@HOST:PORT/DATABASE; " +
-			"percent-encode what is special in user and password")
-	}
-	if port, err := strconv.Atoi(u.Port()); u.Port() != "" && (err != nil || port < 1 || port > 65535) {
-		return nil, errors.New("its port must be from 1 to 65535")
-	}
-	config, err := pgxpool.ParseConfig(address)
-	if err != nil {
-		var parse *pgconn.ParseConfigError
-		reason := "has settings that are not valid"
-		if errors.As(err, &parse) && parse.Unwrap() != nil {
-			reason = "can't be used: " + parse.Unwrap().Error()
-		}
-		password, _ := u.User.Password()
-		for _, secret := range []string{password, u.Query().Get("password"), u.Query().Get("sslpassword"), address} {
-			if secret != "" && strings.Contains(reason, secret) {
-				reason = "has settings that are not valid"
-			}
-		}
-		return nil, errors.New(reason)
-	}
-	config.MaxConns, config.MinConns, config.MinIdleConns = poolSize, 0, 0
-	config.MaxConnIdleTime = poolIdle
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = connectTimeout
-	}
-	if config.ConnConfig.RuntimeParams["application_name"] == "" {
-		config.ConnConfig.RuntimeParams["application_name"] = "reactive-notebook"
-	}
-	return config, nil
 }
 
 func (p *postgres) dialect() Dialect { return PostgreSQL }

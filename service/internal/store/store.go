@@ -10,12 +10,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/store/memory"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/store/postgres"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/store/s3"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/store/sqlite"
 )
@@ -36,7 +38,8 @@ func Check(url string) error {
 
 // Open opens the store that the URL names: "sqlite:PATH" is a database file,
 // made with its directory if it isn't there; "s3://BUCKET/PREFIX" is a bucket
-// that must be there; "memory:" lasts as long as the process.
+// that must be there; "postgres://…" is a database that must be there;
+// "memory:" lasts as long as the process.
 func Open(ctx context.Context, url string) (Store, error) {
 	scheme, rest, err := split(url)
 	if err != nil {
@@ -47,14 +50,30 @@ func Open(ctx context.Context, url string) (Store, error) {
 		return memory.New(), nil
 	case "s3":
 		return s3.Open(ctx, rest)
+	case "postgres":
+		return postgres.Open(ctx, rest)
 	}
 	return sqlite.Open(ctx, rest)
+}
+
+const forms = "sqlite:PATH, s3://BUCKET/PREFIX, postgres://USER:PASSWORD@HOST/DATABASE or memory:"
+
+// Shown returns the URL as it may be logged: without a password.
+func Shown(url string) string {
+	scheme, rest, _ := strings.Cut(url, "://")
+	if scheme != "postgres" && scheme != "postgresql" {
+		return url
+	}
+	// The settings behind the ? may hold secrets, too. The password may hold
+	// anything, so what follows the last @ is the host.
+	rest, _, _ = strings.Cut(rest[strings.LastIndexByte(rest, '@')+1:], "?")
+	return scheme + "://" + rest
 }
 
 func split(url string) (scheme, rest string, err error) {
 	scheme, rest, ok := strings.Cut(url, ":")
 	if !ok {
-		return "", "", fmt.Errorf("%q has no scheme: write sqlite:PATH, s3://BUCKET/PREFIX or memory:", url)
+		return "", "", errors.New("it has no scheme: write " + forms)
 	}
 	switch scheme {
 	case "memory":
@@ -78,10 +97,9 @@ func split(url string) (scheme, rest string, err error) {
 		}
 		return scheme, address, nil
 	case "postgres", "postgresql":
-		// Only the scheme is named, as the rest may hold a password.
-		return "", "", fmt.Errorf("%s:// stores are not supported by this build yet: use sqlite:PATH or s3://BUCKET/PREFIX", scheme)
+		return "postgres", url, postgres.Check(url)
 	default:
-		return "", "", fmt.Errorf("unknown scheme %q: write sqlite:PATH, s3://BUCKET/PREFIX or memory:", scheme)
+		return "", "", fmt.Errorf("unknown scheme %q: write "+forms, scheme)
 	}
 	return scheme, rest, nil
 }

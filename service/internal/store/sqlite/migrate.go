@@ -6,8 +6,8 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
-	"sort"
+
+	"github.com/reactive-notebook/reactive-notebook/service/internal/store/storekit"
 )
 
 //go:embed migrations/*.sql
@@ -17,23 +17,7 @@ var migrations embed.FS
 // path to another program's database is refused instead of written to.
 const applicationID = 0x524e626b
 
-// steps returns the migrations in order; the n-th leads to schema version n.
-func steps() []string {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil {
-		panic(err) // the pattern is a constant
-	}
-	sort.Strings(names)
-	texts := make([]string, len(names))
-	for i, name := range names {
-		text, err := migrations.ReadFile(name)
-		if err != nil {
-			panic(err) // it is in the binary
-		}
-		texts[i] = string(text)
-	}
-	return texts
-}
+func steps() []string { return storekit.Migrations(migrations) }
 
 // migrate brings the schema forward, each step whole or not at all. Services
 // that start together on one file wait for each other.
@@ -69,8 +53,8 @@ func migrateOne(ctx context.Context, conn *sql.Conn, steps []string) (again bool
 	switch {
 	case app != applicationID && (app != 0 || version != 0 || tables != 0):
 		return false, errors.New("this file is another program's database: point STORE_URL at a file of its own")
-	case version > len(steps):
-		return false, fmt.Errorf("its schema is version %d and this build knows only up to %d: run a build at least as new as the one that wrote it", version, len(steps))
+	case storekit.CheckSchema(version, len(steps)) != nil:
+		return false, storekit.CheckSchema(version, len(steps))
 	case version == len(steps):
 		return false, nil
 	}

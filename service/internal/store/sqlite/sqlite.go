@@ -306,70 +306,14 @@ func (st *statements) close() {
 	}
 }
 
-// state is the part of a cell's results that is not outputs.
-type state struct {
-	Defines        []string            `json:"defines"`
-	References     []string            `json:"references"`
-	Status         notebook.Status     `json:"status"`
-	Error          *notebook.CellError `json:"error,omitempty"`
-	BlockedBy      []string            `json:"blocked_by"`
-	ExecutionCount int                 `json:"execution_count"`
-	StartedAt      *notebook.Time      `json:"started_at,omitempty"`
-	DurationMS     *float64            `json:"duration_ms,omitempty"`
-}
-
-// encoded are the results of a cell as they are kept.
-type encoded struct{ cell, state, outputs string }
-
-// encode is called before a change is queued, so that the writing goroutine
-// spends its time on writing.
-func encode(c *notebook.Cell) (encoded, error) {
-	st, err := json.Marshal(state{c.Defines, c.References, c.Status, c.Error, c.BlockedBy, c.ExecutionCount, c.StartedAt, c.DurationMS})
-	if err != nil {
-		return encoded{}, fmt.Errorf("encode results of cell %s: %w", c.ID, err)
-	}
-	outputs := c.Outputs
-	if outputs == nil {
-		outputs = []notebook.Output{}
-	}
-	out, err := json.Marshal(outputs)
-	if err != nil {
-		return encoded{}, fmt.Errorf("encode outputs of cell %s: %w", c.ID, err)
-	}
-	return encoded{c.ID, string(st), string(out)}, nil
-}
-
-func (e encoded) into(c *notebook.Cell) error {
-	var st state
-	if err := json.Unmarshal([]byte(e.state), &st); err != nil {
-		return fmt.Errorf("decode results of cell %s: %w", e.cell, err)
-	}
-	if err := json.Unmarshal([]byte(e.outputs), &c.Outputs); err != nil {
-		return fmt.Errorf("decode outputs of cell %s: %w", e.cell, err)
-	}
-	c.Defines, c.References, c.BlockedBy = notNil(st.Defines), notNil(st.References), notNil(st.BlockedBy)
-	c.Status, c.Error, c.ExecutionCount = st.Status, st.Error, st.ExecutionCount
-	c.StartedAt, c.DurationMS = st.StartedAt, st.DurationMS
-	return nil
-}
-
-func notNil(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
-}
-
 // Create is session.Store's.
 func (s *Store) Create(ctx context.Context, n *notebook.Notebook) error {
-	results := make([]encoded, len(n.Cells))
-	for i, c := range n.Cells {
-		var err error
-		if results[i], err = encode(c); err != nil {
-			return err
-		}
+	// Encoded before it is queued, so that the writing goroutine writes only.
+	results, err := storekit.ResultsOf(n, storekit.Order(n))
+	if err != nil {
+		return err
 	}
-	err := s.change(ctx, func(ctx context.Context, st *statements) error {
+	err = s.change(ctx, func(ctx context.Context, st *statements) error {
 		if _, err := st.insertNotebook.ExecContext(ctx, n.ID, n.Name, storekit.Fold(n.Name), n.Mode, n.Version,
 			len(n.Cells), n.CreatedAt.UnixMilli(), n.UpdatedAt.UnixMilli()); err != nil {
 			return err
@@ -387,9 +331,9 @@ func (s *Store) Create(ctx context.Context, n *notebook.Notebook) error {
 	return nil
 }
 
-func (st *statements) keep(ctx context.Context, id string, results []encoded) error {
+func (st *statements) keep(ctx context.Context, id string, results []storekit.Results) error {
 	for _, r := range results {
-		if _, err := st.result.ExecContext(ctx, r.state, r.outputs, id, r.cell); err != nil {
+		if _, err := st.result.ExecContext(ctx, r.State, r.Outputs, id, r.CellID); err != nil {
 			return err
 		}
 	}
@@ -402,28 +346,20 @@ func (s *Store) Apply(ctx context.Context, c session.Change) error {
 		return err
 	}
 	n := c.Notebook
-	results := make([]encoded, 0, len(c.Ran))
-	for _, id := range c.Ran {
-		cell := n.Cell(id)
-		if cell == nil {
-			continue // removed while it ran
-		}
-		r, err := encode(cell)
-		if err != nil {
-			return err
-		}
-		results = append(results, r)
-	}
-	order, err := order(n)
+	results, err := storekit.ResultsOf(n, c.Ran)
 	if err != nil {
 		return err
+	}
+	order, err := json.Marshal(storekit.Order(n))
+	if err != nil {
+		return fmt.Errorf("encode order of cells: %w", err)
 	}
 	err = s.change(ctx, func(ctx context.Context, st *statements) error {
 		if c.Base == 0 {
 			if _, err := st.current(ctx, n.ID); err != nil {
 				return err
 			}
-		} else if err := st.document(ctx, c, order); err != nil {
+		} else if err := st.document(ctx, c, string(order)); err != nil {
 			return err
 		}
 		return st.keep(ctx, n.ID, results)
@@ -432,18 +368,6 @@ func (s *Store) Apply(ctx context.Context, c session.Change) error {
 		return fmt.Errorf("change notebook %s: %w", n.ID, err)
 	}
 	return nil
-}
-
-func order(n *notebook.Notebook) (string, error) {
-	ids := make([]string, len(n.Cells))
-	for i, c := range n.Cells {
-		ids[i] = c.ID
-	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return "", fmt.Errorf("encode order of cells: %w", err)
-	}
-	return string(list), nil
 }
 
 // current returns the version of a notebook.
@@ -566,11 +490,7 @@ func (s *Store) List(ctx context.Context, q session.Query) (session.Page, error)
 	if err != nil {
 		return session.Page{}, fmt.Errorf("list notebooks: %w", err)
 	}
-	if len(page.Notebooks) > q.Limit {
-		page.Notebooks = page.Notebooks[:q.Limit]
-		cursor := storekit.After(page.Notebooks[q.Limit-1]).Cursor()
-		page.NextCursor = &cursor
-	}
+	page.Notebooks, page.NextCursor = storekit.FullPage(page.Notebooks, q.Limit)
 	return page, nil
 }
 
@@ -627,7 +547,7 @@ func (s *Store) Get(ctx context.Context, id string) (*notebook.Notebook, error) 
 		if !state.Valid {
 			return nil // never analysed, never run
 		}
-		return encoded{c.ID, state.String, outputs.String}.into(c)
+		return storekit.Results{CellID: c.ID, State: state.String, Outputs: outputs.String}.Into(c)
 	})
 	if err == nil && n == nil {
 		err = session.ErrNotFound

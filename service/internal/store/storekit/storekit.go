@@ -85,12 +85,8 @@ func Page(all []notebook.Summary, from *Place, limit int) session.Page {
 	if from != nil {
 		all = slices.DeleteFunc(all, func(n notebook.Summary) bool { return newestFirst(After(n), *from) <= 0 })
 	}
-	page := session.Page{Notebooks: all}
-	if len(all) > limit {
-		page.Notebooks = all[:limit]
-		cursor := After(all[limit-1]).Cursor()
-		page.NextCursor = &cursor
-	}
+	var page session.Page
+	page.Notebooks, page.NextCursor = FullPage(all, limit)
 	return page
 }
 
