@@ -322,3 +322,48 @@ func builtPage(t *testing.T) string {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "index.html"), []byte("<title>Built</title>"), 0o644))
 	return dir
 }
+
+// The lines and the names are those of service/README.md, which filters and
+// alarms go by.
+func TestAnOperatorSeesADeathOfAKernelInTheLogAndInTheMetrics(t *testing.T) {
+	s := start(t, t.TempDir(), "METRICS_ADDR=127.0.0.1:0")
+	var made doc
+	require.Equal(t, 201, s.do("POST", "/api/notebooks", `{"name":"N","cells":[{"source":"import os\nos._exit(3)"}]}`, &made))
+	require.Equal(t, 200, s.do("POST", "/api/notebooks/"+made.ID+"/run?wait=60", "", nil))
+	line := func(msg string) (found map[string]any) {
+		for text := range strings.Lines(s.log()) {
+			var one map[string]any
+			require.NoError(t, json.Unmarshal([]byte(text), &one), "every line is JSON")
+			if one["msg"] == msg {
+				found = one
+			}
+		}
+		return found
+	}
+	died := line("kernel died")
+	require.NotNil(t, died, s.log())
+	require.Equal(t, "ERROR", died["level"])
+	require.Equal(t, "exit", died["reason"])
+	require.Equal(t, "the process exited with code 3", died["detail"])
+	require.Equal(t, made.ID, died["notebook"])
+	require.Equal(t, made.Cells[0].ID, died["cell"])
+	require.Equal(t, "local", died["environment"])
+
+	address, _ := line("serving metrics")["url"].(string)
+	res, err := http.Get(address)
+	require.NoError(t, err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	for _, want := range []string{
+		`notebook_kernel_deaths_total{reason="exit"} 1`, `notebook_kernels{status="dead"} 1`, `notebook_open_notebooks 1`,
+		`notebook_cell_duration_seconds_count{kind="python",outcome="kernel-died"} 1`,
+		`notebook_http_requests_total{method="POST",route="/api/notebooks/:id/run",status="200"} 1`,
+		`notebook_store_duration_seconds_count{operation="create"} 1`,
+	} {
+		require.Contains(t, string(text), want+"\n")
+	}
+	require.Zero(t, s.terminate(), s.log())
+	_, err = http.Get(address)
+	require.Error(t, err)
+}

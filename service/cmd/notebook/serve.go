@@ -19,6 +19,8 @@ import (
 	"github.com/reactive-notebook/reactive-notebook/service/internal/api"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/config"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/kernel"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/logs"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/metrics"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/store"
@@ -40,7 +42,7 @@ const (
 // grace that is configured. It returns nil if it ended as it should.
 func serve(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 	// First what fails most often and costs least.
-	listener, err := listen(ctx, c.Addr)
+	listener, err := listen(ctx, "ADDR", c.Addr)
 	if err != nil {
 		return err
 	}
@@ -51,6 +53,15 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 		return nil // the server did it
 	}
 	defer func() { err = errors.Join(err, closeListener()) }()
+
+	measured := metrics.New(c.Environment, version())
+	if c.MetricsAddr != "" {
+		stopMetrics, err := serveMetrics(ctx, c.MetricsAddr, measured, log)
+		if err != nil {
+			return err
+		}
+		defer stopMetrics()
+	}
 
 	page, err := choosePage(ctx, c.FrontendDir, ".", log)
 	if err != nil {
@@ -77,14 +88,15 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, kernels.Close()) }()
 
 	manager := session.NewManager(session.Options{
-		Store: notebooks, Kernels: kernels, SQL: connections, Log: log,
+		Store: notebooks, Kernels: kernels, SQL: connections, Log: log, Record: measured,
 		MaxKernels: maxKernels(c), CellTimeout: c.KernelCellTimeout, IdleTimeout: c.KernelIdleTimeout,
 	})
 	handler := api.New(api.Options{
-		Notebooks: manager, Page: page, Log: log,
+		Notebooks: manager, Page: page, Log: log, Record: measured,
 		Token: c.Token, AllowedOrigins: c.AllowedOrigins, AnyAddress: c.InsecureNoToken && !c.LoopbackOnly(),
 		MaxBodyBytes: c.MaxBodyBytes,
 	})
+	measured.Watch(sources{manager, handler})
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: 64 << 10,
@@ -140,15 +152,43 @@ func stop(grace time.Duration, server *http.Server, handler *api.API, manager *s
 	return nil
 }
 
-func listen(ctx context.Context, addr string) (net.Listener, error) {
+func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("another program listens on %s already: stop it, or set ADDR to another port", addr)
+		return nil, fmt.Errorf("another program listens on %s already: stop it, or set %s to another port", addr, variable)
 	case err != nil:
-		return nil, fmt.Errorf("listen on ADDR: %w", err)
+		return nil, fmt.Errorf("listen on %s: %w", variable, err)
 	}
 	return listener, nil
+}
+
+// serveMetrics serves metrics until it is told to stop: to the end, so that a
+// collector sees how the service stopped.
+func serveMetrics(ctx context.Context, addr string, m *metrics.Metrics, log *slog.Logger) (stop func(), err error) {
+	listener, err := listen(ctx, "METRICS_ADDR", addr)
+	if err != nil {
+		return nil, err
+	}
+	server := &http.Server{Handler: m.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, WriteTimeout: bodyTimeout}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics are not served any more", "error", err)
+		}
+	}()
+	log.Info("serving metrics", "url", "http://"+reachable(listener.Addr().String())+"/metrics")
+	return func() {
+		_ = server.Close() // also answers under way: nothing is lost by it
+		<-served
+	}, nil
+}
+
+// sources are what metrics are asked of.
+type sources struct {
+	*session.Manager
+	*api.API
 }
 
 // reachable turns an address that means every one into one to open.
@@ -219,7 +259,7 @@ func logger(c config.Config, out io.Writer) *slog.Logger {
 	if format == "text" {
 		h = slog.NewTextHandler(out, o)
 	}
-	return slog.New(h).With("environment", c.Environment)
+	return slog.New(logs.Handler{Handler: h}).With("environment", c.Environment)
 }
 
 func isTerminal(file *os.File) bool {

@@ -26,6 +26,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/logs"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
@@ -68,6 +69,7 @@ type Options struct {
 	Notebooks Notebooks
 	Page      http.Handler // everything outside /api; nil: there is no page
 	Log       *slog.Logger
+	Record    Recorder // nil: nobody counts
 
 	Token          string   // "" lets everybody in
 	AllowedOrigins []string // exact, as config.CheckOrigin wants them
@@ -79,11 +81,30 @@ type Options struct {
 	sockets timing // tests shorten it
 }
 
+// Recorder counts what the API serves. Its methods are called by many
+// goroutines and must not wait.
+type Recorder interface {
+	// Request tells of an answer. The route is the pattern that matched, such
+	// as /api/notebooks/:id, or "" if none did. A socket is told of when it
+	// opens, with status 101 and no time.
+	Request(method, route string, status int, took time.Duration)
+	// SocketClosed tells of the end of a socket: the close code that the service
+	// sent, or 0 if the peer left first or fell silent.
+	SocketClosed(code int)
+}
+
+type noRecorder struct{}
+
+func (noRecorder) Request(string, string, int, time.Duration) {}
+func (noRecorder) SocketClosed(int)                           {}
+
 // API is the handler of everything that the service serves. Use New.
 type API struct {
 	notebooks Notebooks
 	page      http.Handler
 	log       *slog.Logger
+	record    Recorder
+	requests  requestIDs
 	door      *door
 	maxBody   int64
 	engine    *gin.Engine
@@ -96,8 +117,11 @@ func New(o Options) *API {
 	// Gin's only switch against its debug prints is one for the process.
 	gin.SetMode(gin.ReleaseMode)
 	a := &API{
-		notebooks: o.Notebooks, page: o.Page, log: o.Log, maxBody: o.MaxBodyBytes,
-		door: newDoor(o.Token, o.AllowedOrigins, o.AnyAddress),
+		notebooks: o.Notebooks, page: o.Page, log: o.Log, record: o.Record, maxBody: o.MaxBodyBytes,
+		requests: newRequestIDs(), door: newDoor(o.Token, o.AllowedOrigins, o.AnyAddress),
+	}
+	if a.record == nil {
+		a.record = noRecorder{}
 	}
 	a.sockets.timing = o.sockets.orDefault()
 	a.sockets.open = map[*socket]struct{}{}
@@ -170,6 +194,17 @@ func (a *API) Wait(ctx context.Context) error {
 	}
 }
 
+// Sockets returns how many sockets are open, and how many bytes of events wait
+// to be written to them.
+func (a *API) Sockets() (open, queued int) {
+	a.sockets.mu.Lock()
+	defer a.sockets.mu.Unlock()
+	for s := range a.sockets.open {
+		queued += s.sub.Queued()
+	}
+	return len(a.sockets.open), queued
+}
+
 // handler answers a request or returns why it can't.
 type handler func(c *gin.Context) error
 
@@ -199,15 +234,24 @@ func (a *API) fail(c *gin.Context, err error) {
 	p.write(c.Writer)
 }
 
-// observe logs requests, and turns a panic into an answer.
+// observe names the request in its log lines, counts it, and turns a panic into
+// an answer.
 func (a *API) observe(c *gin.Context) {
 	start := time.Now()
+	about := make([]slog.Attr, 1, 2)
+	name := a.requests.of(c.Request)
+	about[0] = slog.String(logs.Request, name)
+	if id := c.Param("id"); notebook.ValidID(id) {
+		about = append(about, slog.String(logs.Notebook, id))
+	}
+	c.Request = c.Request.WithContext(logs.With(c.Request.Context(), about...))
+	c.Header(requestIDHeader, name)
 	defer func() {
 		if fault := recover(); fault != nil {
 			if fault == http.ErrAbortHandler {
 				panic(fault) // net/http's own way to cut a connection
 			}
-			a.log.Error("handler panicked", "method", c.Request.Method, "path", c.Request.URL.Path,
+			a.log.ErrorContext(c.Request.Context(), "handler panicked", "method", c.Request.Method, "path", c.Request.URL.Path,
 				"panic", fault, "stack", string(debug.Stack()))
 			c.Abort()
 			if !c.Writer.Written() {
@@ -215,8 +259,11 @@ func (a *API) observe(c *gin.Context) {
 			}
 		}
 		if a.log.Enabled(c.Request.Context(), slog.LevelDebug) {
-			a.log.Debug("request", "method", c.Request.Method, "path", c.Request.URL.Path,
+			a.log.DebugContext(c.Request.Context(), "request", "method", c.Request.Method, "path", c.Request.URL.Path,
 				"status", c.Writer.Status(), "bytes", c.Writer.Size(), "duration_ms", time.Since(start).Milliseconds())
+		}
+		if status := c.Writer.Status(); status != http.StatusSwitchingProtocols {
+			a.record.Request(c.Request.Method, c.FullPath(), status, time.Since(start))
 		}
 	}()
 	c.Next()
@@ -295,6 +342,9 @@ func (a *API) ready(c *gin.Context) error {
 		if err != nil {
 			answer.Status, answer.Checks[name] = "unavailable", err.Error()
 		}
+	}
+	if answer.Status != "ok" {
+		a.log.WarnContext(ctx, "not ready", "checks", answer.Checks)
 	}
 	if a.draining.Load() {
 		answer.Status, answer.Checks["service"] = "draining", session.ErrDraining.Error()

@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
@@ -427,4 +429,74 @@ func FuzzBodies(f *testing.F) {
 			require.True(t, json.Valid(raw), "only JSON is accepted")
 		}
 	})
+}
+
+func TestAnAnswerAndTheLinesOfItsRequestHaveItsID(t *testing.T) {
+	s := serve(t)
+	n := s.notebook()
+	s.fails["Get"], s.fails["Interrupt"] = errors.New("as asked"), errors.New("as asked")
+	first := s.do("GET", "/api/notebooks/"+n.ID, "").Header.Get("X-Request-Id")
+	second := s.do("GET", "/api/notebooks/"+n.ID, "").Header.Get("X-Request-Id")
+	require.NotEqual(t, first, second)
+	require.Equal(t, "trace-7", s.do("GET", "/api/notebooks/"+n.ID, "", "X-Request-Id: trace-7").Header.Get("X-Request-Id"))
+	for _, bad := range []string{`a"b`, "a b", `a\b`, "é", strings.Repeat("x", 129)} {
+		require.Regexp(t, `^[0-9a-f]{12}-[0-9a-z]+$`, s.do("GET", "/health", "", "X-Request-Id: "+bad).Header.Get("X-Request-Id"), bad)
+	}
+	c := s.dial(n.ID, "", "X-Request-Id: socket-1")
+	c.reply(`{"type":"interrupt"}`)
+	for _, id := range []string{first, second, "trace-7", "socket-1"} {
+		require.Regexp(t, `level=ERROR msg="(request|command) failed" .*request=`+id+` notebook=`+n.ID+`\n`, s.logs.String())
+	}
+}
+
+// counts is a Recorder.
+type counts struct {
+	mu       sync.Mutex
+	requests []string
+	closed   []int
+}
+
+func (c *counts) Request(method, route string, status int, _ time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.requests = append(c.requests, fmt.Sprint(method, " ", route, " ", status))
+}
+
+func (c *counts) SocketClosed(code int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = append(c.closed, code)
+}
+
+func TestRequestsAndSocketsAreCounted(t *testing.T) {
+	record := &counts{}
+	s := serve(t, func(o *Options) { o.Record = record })
+	n := s.notebook()
+	s.do("GET", "/api/notebooks/"+n.ID, "")
+	s.do("GET", "/api/notebooks/"+notebook.NewID(), "")
+	s.do("GET", "/api/nowhere", "")
+	s.fails["Get"] = errPanic
+	s.do("GET", "/api/notebooks/"+n.ID, "")
+	s.handshake(n.ID, "Sec-WebSocket-Key: short")
+	gone, refused := s.dial(n.ID, ""), s.dial(n.ID, "")
+	gone.next()
+	refused.next()
+	open, queued := s.api.Sockets()
+	require.Equal(t, 2, open)
+	require.Zero(t, queued)
+	require.NoError(t, gone.Close())
+	require.NoError(t, refused.WriteMessage(websocket.BinaryMessage, nil))
+	require.Equal(t, 1003, refused.closed())
+	require.Eventually(t, func() bool {
+		record.mu.Lock()
+		defer record.mu.Unlock()
+		return len(record.closed) == 2
+	}, patience, time.Millisecond)
+	require.ElementsMatch(t, []int{0, 1003}, record.closed)
+	require.Equal(t, []string{
+		"GET /api/notebooks/:id 200", "GET /api/notebooks/:id 404", "GET  404", "GET /api/notebooks/:id 500",
+		"GET /api/ws/notebooks/:id 400", "GET /api/ws/notebooks/:id 101", "GET /api/ws/notebooks/:id 101",
+	}, record.requests)
+	open, _ = s.api.Sockets()
+	require.Zero(t, open)
 }

@@ -253,7 +253,7 @@ func (a *API) signIn(c *gin.Context) error {
 	}
 	if !a.door.isToken(*token) {
 		a.door.failures.add(client, now)
-		a.log.Warn("sign-in with a wrong token", "client", client)
+		a.log.WarnContext(c.Request.Context(), "sign-in with a wrong token", "client", client)
 		return unauthorized("the token is wrong")
 	}
 	a.setCookie(c, a.door.newSession(now), int(sessionLifetime/time.Second))

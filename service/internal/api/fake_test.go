@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/logs"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
@@ -354,7 +355,7 @@ func (b *syncBuffer) String() string {
 func serve(t *testing.T, change ...func(*Options)) *served {
 	t.Helper()
 	s := &served{fake: newFake(), t: t, logs: &syncBuffer{}}
-	o := Options{Notebooks: s.fake, Log: slog.New(slog.NewTextHandler(s.logs, nil)), MaxBodyBytes: 1 << 20}
+	o := Options{Notebooks: s.fake, Log: slog.New(logs.Handler{Handler: slog.NewTextHandler(s.logs, nil)}), MaxBodyBytes: 1 << 20}
 	for _, one := range change {
 		one(&o)
 	}

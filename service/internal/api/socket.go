@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -97,6 +96,7 @@ type socket struct {
 
 	deadline sync.Mutex // guards the connection's read deadline, and:
 	leaving  bool       // the deadline is that of our goodbye
+	code     int        // the close code that we sent first, or 0
 
 	commands chan []byte // nil until the first
 	waiting  *semaphore.Weighted
@@ -164,6 +164,7 @@ func (a *API) socket(c *gin.Context) error {
 			refused = newProblem(status, reason.Error())
 		},
 	}
+	c.Status(http.StatusSwitchingProtocols) // what is sent past gin, unless it is refused
 	conn, err := upgrader.Upgrade(c.Writer, c.Request, nil)
 	if err != nil {
 		if refused != nil {
@@ -172,6 +173,7 @@ func (a *API) socket(c *gin.Context) error {
 		return nil // the connection is gone
 	}
 	defer conn.Close()
+	a.record.Request(c.Request.Method, c.FullPath(), http.StatusSwitchingProtocols, 0)
 	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
 		_ = tcp.SetNoDelay(true) // Go's default, which events rely on
 	}
@@ -193,6 +195,7 @@ func (s *socket) serve(ctx context.Context) {
 		s.mu.Lock()
 		delete(s.open, s)
 		s.mu.Unlock()
+		s.api.record.SocketClosed(s.code)
 	}()
 
 	written := make(chan struct{})
@@ -207,6 +210,15 @@ func (s *socket) serve(ctx context.Context) {
 	}
 	s.sub.Close()
 	<-written
+}
+
+// closing notes the code of a close that is sent.
+func (s *socket) closing(code int) {
+	s.deadline.Lock()
+	defer s.deadline.Unlock()
+	if s.code == 0 {
+		s.code = code
+	}
 }
 
 // writeLoop writes what the subscription has, and pings. When the subscription
@@ -247,6 +259,7 @@ func (s *socket) sayGoodbye(reason error) {
 		_ = s.conn.Close()
 		return
 	}
+	s.closing(code)
 	message := websocket.FormatCloseMessage(code, reason.Error())
 	_ = s.conn.WriteControl(websocket.CloseMessage, message, time.Now().Add(s.timing.write))
 	// What the reader waits for now is the peer's close.
@@ -332,6 +345,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // refuse closes the connection for what the peer sent.
 func (s *socket) refuse(code int, reason string) {
+	s.closing(code)
 	_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), time.Now().Add(s.timing.write))
 	s.discard()
 }
@@ -340,6 +354,7 @@ func (s *socket) refuse(code int, reason string) {
 // has sent the close already.
 func (s *socket) giveUp(err error) {
 	if errors.Is(err, websocket.ErrReadLimit) {
+		s.closing(websocket.CloseMessageTooBig)
 		s.discard()
 	}
 }
@@ -395,7 +410,7 @@ func (a *API) answer(ctx context.Context, timeout time.Duration, nb string, fram
 	func() {
 		defer func() {
 			if fault := recover(); fault != nil {
-				a.log.Error("command panicked", "notebook", nb, "panic", fault, "stack", string(debug.Stack()))
+				a.log.ErrorContext(ctx, "command panicked", "panic", fault, "stack", string(debug.Stack()))
 				err = fmt.Errorf("panic: %v", fault)
 			}
 		}()
@@ -411,12 +426,12 @@ func (a *API) answer(ctx context.Context, timeout time.Duration, nb string, fram
 	if err != nil {
 		r.Result, r.Problem = nil, problemOf(err)
 		if r.Problem.Status == http.StatusInternalServerError {
-			a.log.Log(ctx, slog.LevelError, "command failed", "notebook", nb, "error", err)
+			a.log.ErrorContext(ctx, "command failed", "error", err)
 		}
 	}
 	encoded, err = json.Marshal(r)
 	if err != nil {
-		a.log.Error("encode reply", "notebook", nb, "error", err)
+		a.log.ErrorContext(ctx, "encode reply", "error", err)
 		r.OK, r.Result, r.Problem = false, nil, problemOf(err)
 		encoded, _ = json.Marshal(r) // strings and numbers only
 	}

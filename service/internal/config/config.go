@@ -49,6 +49,8 @@ type Config struct {
 
 	SQLConnections string // as sqlcell.Open takes them; "" is the sample database. Holds passwords
 
+	MetricsAddr string // to serve metrics on; "" is not at all
+
 	LogLevel      slog.Level
 	LogFormat     string // "text", "json", or "" for what suits the output
 	ShutdownGrace time.Duration
@@ -119,6 +121,8 @@ func variables() []variable {
 			func(c *Config, v string) (err error) { c.MaxKernels, err = integer(v, 1); return }},
 		{"SQL_CONNECTIONS", "", "a sample SQLite database, named " + sqlcell.SampleName, `databases for SQL cells, a JSON object {"NAME":"postgres://USER:PASSWORD@HOST/DATABASE","OTHER":"sqlite:PATH"}`,
 			func(c *Config, v string) error { c.SQLConnections = v; return sqlcell.Check(v) }},
+		{"METRICS_ADDR", "", "none", "address to serve Prometheus metrics on at /metrics, HOST:PORT; without authentication, so one that only a collector reaches",
+			func(c *Config, v string) (err error) { c.MetricsAddr, err = address(v); return }},
 		{"LOG_LEVEL", "info", "", "debug, info, warn or error",
 			func(c *Config, v string) (err error) { c.LogLevel, err = level(v); return }},
 		{"LOG_FORMAT", "", "text on a terminal, else json", "text or json",
@@ -132,7 +136,7 @@ func variables() []variable {
 
 // notYet are variables of deployments that this build can't serve: someone who
 // sets one counts on what it does.
-var notYet = []string{"BUS_URL", "METRICS_ADDR"}
+var notYet = []string{"BUS_URL"}
 
 // Fault is a variable that can't be accepted.
 type Fault struct{ Variable, Message string }

@@ -37,14 +37,14 @@ func TestEveryVariableTakesEffect(t *testing.T) {
 		"STORE_URL=memory:", "FRONTEND_DIR=" + t.TempDir(), "KERNEL_PYTHON=/usr/bin/python3", "KERNEL_PRELOAD=json,xml.dom",
 		"KERNEL_MEMORY=512MiB", "KERNEL_PROCESSES=9", "KERNEL_FILES=99", "KERNEL_CELL_TIMEOUT=90s",
 		"KERNEL_IDLE_TIMEOUT=0", "MAX_KERNELS=3", "LOG_LEVEL=debug", "LOG_FORMAT=json", "SHUTDOWN_GRACE=5s", "MAX_BODY_BYTES=1048576",
-		`SQL_CONNECTIONS={"a":"sqlite:a.db"}`,
+		`SQL_CONNECTIONS={"a":"sqlite:a.db"}`, "METRICS_ADDR=127.0.0.1:9090",
 	}
 	want := Config{
 		Addr: ":9000", Environment: "dev", AllowedOrigins: []string{"https://a.example", "http://localhost:5173", "http://[::1]:1"}, Token: "s3cret",
 		StoreURL: "memory:", FrontendDir: strings.TrimPrefix(pairs[5], "FRONTEND_DIR="), KernelPython: "/usr/bin/python3", KernelPreload: []string{"json", "xml.dom"},
 		KernelMemory: 512 << 20, KernelProcesses: 9, KernelFiles: 99, KernelCellTimeout: 90 * time.Second,
 		MaxKernels: 3, LogLevel: slog.LevelDebug, LogFormat: "json", ShutdownGrace: 5 * time.Second, MaxBodyBytes: 1 << 20,
-		SQLConnections: `{"a":"sqlite:a.db"}`,
+		SQLConnections: `{"a":"sqlite:a.db"}`, MetricsAddr: "127.0.0.1:9090",
 	}
 	if os.Geteuid() == 0 {
 		pairs = append(pairs, "KERNEL_USER=20000-20010")
@@ -110,7 +110,7 @@ func TestValuesThatCanNotBeAcceptedAreFaults(t *testing.T) {
 		"SQL_CONNECTIONS=postgres://localhost":      "must be a JSON object",
 		`SQL_CONNECTIONS={"a":"mysql://localhost"}`: `connection "a"`,
 		"BUS_URL=redis://localhost":                 "not supported by this build yet",
-		"METRICS_ADDR=:9090":                        "not supported by this build yet",
+		"METRICS_ADDR=9090":                         "is not HOST:PORT",
 	} {
 		name, _, _ := strings.Cut(pair, "=")
 		_, err := load(pair)

@@ -225,6 +225,17 @@ func (s *Subscriber) signal() {
 // Send queues a frame for this client alone.
 func (s *Subscriber) Send(frame []byte) { s.push(frame, false) }
 
+// Queued returns how many bytes wait to be read.
+func (s *Subscriber) Queued() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, frame := range s.queue {
+		n += len(frame)
+	}
+	return n
+}
+
 // Next waits for frames and returns all that are queued, in order. After the
 // last one it returns why the subscription ended: one of the errors of this
 // package, or the context's. The frames must not be changed.

@@ -464,7 +464,7 @@ func (h *Host) lostKeeper() {
 	kernels := slices.Collect(maps.Values(h.kernels))
 	h.mu.Unlock()
 	for _, k := range kernels {
-		k.kill("the kernels' keeper ended")
+		k.kill(CauseService, "the kernels' keeper ended")
 	}
 }
 
@@ -698,7 +698,7 @@ func (h *Host) fork(ctx context.Context) (_ *Kernel, err error) {
 	k.pid, k.pidfd = forked.PID, forked.fd
 	if place.UID == nil {
 		if _, err := h.keeperCall(ctx, object{"op": "adopt", "pid": k.pid}); err != nil {
-			k.kill("")
+			k.kill(CauseUnknown, "")
 		}
 	}
 	h.mu.Lock()

@@ -48,6 +48,7 @@ func TestOSExitEndsOnlyItsKernelAndNamesTheCode(t *testing.T) {
 	r := b.run("import os\nprint('before', flush=True)\nos._exit(7)")
 	require.NotNil(t, r.died)
 	require.Equal(t, "the process exited with code 7", r.died.Reason)
+	require.Equal(t, CauseExit, r.died.Cause)
 	require.Equal(t, testCell, r.died.CellID)
 	require.Equal(t, notebook.ErrKernelDied, r.died.Kind)
 	require.Equal(t, "before\n", r.text("stdout"))
@@ -60,9 +61,11 @@ func TestACellThatKillsItselfIsNamedWithItsSignal(t *testing.T) {
 	r := hostile(t).run("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
 	require.NotNil(t, r.died)
 	require.Contains(t, r.died.Reason, "SIGKILL")
+	require.Equal(t, CauseMemory, r.died.Cause)
 	r = hostile(t).run("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)")
 	require.NotNil(t, r.died)
 	require.Contains(t, r.died.Reason, "SIGSEGV")
+	require.Equal(t, CauseSignal, r.died.Cause)
 }
 
 func TestSysExitIsAnOrdinaryException(t *testing.T) {
@@ -118,6 +121,7 @@ func TestACellThatSwallowsInterruptsIsKilledWithItsKernel(t *testing.T) {
 			require.Equal(t, notebook.ErrInterrupted, r.died.Kind)
 			require.Equal(t, testCell, r.died.CellID)
 			require.Contains(t, r.died.Reason, "was interrupted and did not stop")
+			require.Equal(t, CauseInterrupt, r.died.Cause)
 		})
 	}
 }
@@ -256,6 +260,7 @@ func TestAKernelWhoseChannelIsClosedDiesAndSaysSo(t *testing.T) {
 			r := hostile(t).run("import os\nfor name in os.listdir('/proc/self/fd'):\n    try: os.close(int(name))\n    except OSError: pass\n" + then)
 			require.NotNil(t, r.died)
 			require.Contains(t, r.died.Reason, "closed the kernel's channel")
+			require.Equal(t, CauseDamaged, r.died.Cause)
 		})
 	}
 }

@@ -85,8 +85,31 @@ type Finished struct {
 // Died is a kernel's last event.
 type Died struct {
 	Reason string             // for people
+	Cause  Cause              // for counting
 	CellID string             // the cell that ran, or ""
 	Kind   notebook.ErrorKind // notebook.ErrKernelDied, ErrTimeout or ErrInterrupted
+}
+
+// Cause is why a kernel died: one of the constants below, so that deaths can be
+// counted by it.
+type Cause string
+
+const (
+	CauseMemory    Cause = "memory"    // killed by SIGKILL, which is what the system does when memory runs out
+	CauseSignal    Cause = "signal"    // another signal, such as SIGSEGV
+	CauseExit      Cause = "exit"      // the process exited by itself
+	CauseTimeout   Cause = "timeout"   // a cell went on after its time limit
+	CauseInterrupt Cause = "interrupt" // a cell went on after it was interrupted
+	CauseDamaged   Cause = "damaged"   // a cell broke the worker or its channel to the service
+	CauseService   Cause = "service"   // a part of the service ended that kernels need
+	CauseUnknown   Cause = "unknown"
+)
+
+// Causes returns every Cause.
+func Causes() []Cause {
+	return []Cause{
+		CauseMemory, CauseSignal, CauseExit, CauseTimeout, CauseInterrupt, CauseDamaged, CauseService, CauseUnknown,
+	}
 }
 
 func (Output) event()   {}

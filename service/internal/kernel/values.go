@@ -123,7 +123,7 @@ func (k *Kernel) interruptUntil(done context.Context) {
 			return
 		case <-again.C:
 		case <-grace.C:
-			k.kill(fmt.Sprintf("the cell was interrupted while values were carried and did not stop within %v; its kernel was killed", interruptGrace))
+			k.kill(CauseInterrupt, fmt.Sprintf("the cell was interrupted while values were carried and did not stop within %v; its kernel was killed", interruptGrace))
 			return
 		}
 	}

@@ -68,16 +68,17 @@ type Kernel struct {
 	emitMu    sync.Mutex   // order of events
 	requestMu sync.Mutex   // a request's packets stay together
 
-	mu      sync.Mutex
-	dead    bool
-	killed  string // why we killed it
-	cause   string // how it ended
-	count   uint32
-	run     *run            // the one under way
-	runs    map[uint32]*run // it, and finished ones whose pipes are open
-	order   []uint32        // of runs
-	last    *run
-	replies map[uint32]chan []byte
+	mu       sync.Mutex
+	dead     bool
+	killed   string // why we killed it
+	killedBy Cause
+	cause    string // how it ended
+	count    uint32
+	run      *run            // the one under way
+	runs     map[uint32]*run // it, and finished ones whose pipes are open
+	order    []uint32        // of runs
+	last     *run
+	replies  map[uint32]chan []byte
 }
 
 func newKernel(h *Host, place reply) (k *Kernel, control, tick *os.File, err error) {
@@ -181,7 +182,7 @@ func (k *Kernel) Run(r Request) error {
 	}
 	if err != nil {
 		// The worker is gone: Died follows, and names this cell.
-		k.kill("")
+		k.kill(CauseUnknown, "")
 	}
 	return nil
 }
@@ -344,7 +345,11 @@ func (k *Kernel) stop(now *run, why notebook.ErrorKind, after time.Duration) {
 			running := k.run == now
 			k.mu.Unlock()
 			if running {
-				k.kill(fmt.Sprintf("the cell %s and did not stop within %v; its kernel was killed", now.stopReason(), interruptGrace))
+				cause := CauseInterrupt
+				if why == notebook.ErrTimeout {
+					cause = CauseTimeout
+				}
+				k.kill(cause, fmt.Sprintf("the cell %s and did not stop within %v; its kernel was killed", now.stopReason(), interruptGrace))
 			}
 		})
 	}
@@ -375,11 +380,11 @@ func (k *Kernel) tickRun(now *run) {
 }
 
 // kill ends the process; reason is "" when something else explains it.
-func (k *Kernel) kill(reason string) {
+func (k *Kernel) kill(cause Cause, reason string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.killed == "" {
-		k.killed = reason
+		k.killed, k.killedBy = reason, cause
 	}
 	k.signal(unix.SIGKILL)
 }
@@ -388,7 +393,7 @@ func (k *Kernel) kill(reason string) {
 // done. Events that nobody has taken by then are lost.
 func (k *Kernel) Close() error {
 	k.closing.Do(func() { close(k.abandon) })
-	k.kill("it was closed")
+	k.kill(CauseUnknown, "it was closed")
 	<-k.cleaned
 	return nil
 }
@@ -433,7 +438,7 @@ func (k *Kernel) read() {
 		payload := packet[headerSize:n]
 		if more == 1 || len(parts) > 0 {
 			if len(parts)+len(payload) > k.host.o.OutputLimit+1<<20 {
-				k.kill("it sent more than an output may hold")
+				k.kill(CauseDamaged, "it sent more than an output may hold")
 				break
 			}
 			parts = append(parts, payload...)
@@ -506,7 +511,7 @@ func (k *Kernel) finished(now *run, payload []byte) {
 		Error *notebook.CellError `json:"error"`
 	}](payload)
 	if err != nil {
-		k.kill("its worker sent what can't be read: " + err.Error())
+		k.kill(CauseDamaged, "its worker sent what can't be read: "+err.Error())
 		return
 	}
 	k.mu.Lock()
@@ -538,7 +543,7 @@ func (k *Kernel) finish() {
 	case s := <-k.ended:
 		status = exitStatus{true, s}
 	case <-wait.C:
-		k.kill("a cell closed the kernel's channel to the service")
+		k.kill(CauseDamaged, "a cell closed the kernel's channel to the service")
 		wait.Reset(2 * time.Second)
 		select {
 		case s := <-k.ended:
@@ -552,8 +557,9 @@ func (k *Kernel) finish() {
 	k.dead = true
 	now := k.run
 	k.run = nil
-	k.cause = k.describe(status)
-	died := Died{Reason: k.cause, Kind: notebook.ErrKernelDied}
+	reason, cause := k.describe(status)
+	k.cause = reason
+	died := Died{Reason: reason, Cause: cause, Kind: notebook.ErrKernelDied}
 	if now != nil {
 		died.CellID = now.cell
 		if now.why != "" {
@@ -595,23 +601,23 @@ func (k *Kernel) finish() {
 }
 
 // describe tells why the process ended.
-func (k *Kernel) describe(s exitStatus) string {
+func (k *Kernel) describe(s exitStatus) (string, Cause) {
 	status := syscall.WaitStatus(s.status)
 	switch {
 	case k.killed != "":
-		return k.killed
+		return k.killed, k.killedBy
 	case !s.known:
-		return "its process ended"
+		return "its process ended", CauseUnknown
 	case status.Signaled() && status.Signal() == syscall.SIGKILL:
-		return "killed by signal SIGKILL, most likely because memory ran out"
+		return "killed by signal SIGKILL, most likely because memory ran out", CauseMemory
 	case status.Signaled():
-		return "killed by signal " + unix.SignalName(status.Signal())
+		return "killed by signal " + unix.SignalName(status.Signal()), CauseSignal
 	case status.ExitStatus() == exitChannel:
-		return "a cell closed the kernel's channel to the service"
+		return "a cell closed the kernel's channel to the service", CauseDamaged
 	case status.ExitStatus() == exitFault:
-		return "the worker failed: a cell damaged what it needs to run"
+		return "the worker failed: a cell damaged what it needs to run", CauseDamaged
 	case status.ExitStatus() == exitOrphan:
-		return "it lost its service"
+		return "it lost its service", CauseService
 	}
-	return fmt.Sprintf("the process exited with code %d", status.ExitStatus())
+	return fmt.Sprintf("the process exited with code %d", status.ExitStatus()), CauseExit
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/kernel"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/logs"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 )
@@ -35,10 +36,26 @@ type Options struct {
 	Kernels     Kernels
 	SQL         SQL // nil: SQL cells can't run
 	Log         *slog.Logger
+	Record      Recorder      // nil: nobody counts
 	MaxKernels  int           // at most so many at once; 0: no limit
 	CellTimeout time.Duration // of one cell's run; 0: none
 	IdleTimeout time.Duration // after which an unused kernel is stopped; 0: never
 }
+
+// Recorder counts what sessions do. Its methods are called by many goroutines
+// and must not wait.
+type Recorder interface {
+	CellRan(kind notebook.Kind, failed *notebook.CellError, took time.Duration)
+	KernelDied(cause kernel.Cause)
+	// StoreAnswered tells of a call of the Store's method with that name.
+	StoreAnswered(method string, err error, took time.Duration)
+}
+
+type noRecorder struct{}
+
+func (noRecorder) CellRan(notebook.Kind, *notebook.CellError, time.Duration) {}
+func (noRecorder) KernelDied(kernel.Cause)                                   {}
+func (noRecorder) StoreAnswered(string, error, time.Duration)                {}
 
 const (
 	storeTimeout = 30 * time.Second // of one write
@@ -66,8 +83,25 @@ type opening struct {
 	err     error
 }
 
+// opened returns the session, or nil if there is none or none yet.
+func (o *opening) opened() *Session {
+	if o == nil {
+		return nil
+	}
+	select {
+	case <-o.done:
+		return o.session
+	default:
+		return nil
+	}
+}
+
 // NewManager returns a manager with no session open.
 func NewManager(o Options) *Manager {
+	if o.Record == nil {
+		o.Record = noRecorder{}
+	}
+	o.Store = timedStore{o.Store, o.Record}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Manager{
 		opt: o, ctx: ctx, cancel: cancel, sessions: map[string]*opening{},
@@ -83,9 +117,47 @@ func (m *Manager) Connections() []sqlcell.Info {
 	return m.opt.SQL.List()
 }
 
-// Check tells for each part that the service needs whether it answers.
+// Check tells for each part that the service needs whether it answers. All are
+// asked at once, so that one that hangs doesn't make the others look down.
 func (m *Manager) Check(ctx context.Context) map[string]error {
-	return map[string]error{"store": m.opt.Store.Ping(ctx), "kernels": m.opt.Kernels.Check(ctx)}
+	parts := map[string]func(context.Context) error{"store": m.opt.Store.Ping, "kernels": m.opt.Kernels.Check}
+	type answer struct {
+		part string
+		err  error
+	}
+	answers := make(chan answer, len(parts)) // room for those that nobody waits for any more
+	for part, check := range parts {
+		go func() { answers <- answer{part, check(ctx)} }()
+	}
+	found := map[string]error{}
+	for part := range parts {
+		found[part] = errNoAnswer
+	}
+	for range parts {
+		select {
+		case a := <-answers:
+			found[a.part] = a.err
+		case <-ctx.Done():
+			return found
+		}
+	}
+	return found
+}
+
+var errNoAnswer = errors.New("it does not answer in time")
+
+// Kernels returns how many notebooks that are open have a kernel in each
+// state.
+func (m *Manager) Kernels() map[notebook.KernelStatus]int {
+	found := map[notebook.KernelStatus]int{}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, o := range m.sessions {
+		if s := o.opened(); s != nil {
+			found[s.kernelStatus()]++
+		}
+	}
+	return found
 }
 
 // List returns a page of the list of notebooks.
@@ -98,14 +170,8 @@ func (m *Manager) List(ctx context.Context, q Query) (Page, error) {
 	defer m.mu.Unlock()
 	for i := range page.Notebooks {
 		page.Notebooks[i].Kernel.Status = notebook.KernelNone
-		if o := m.sessions[page.Notebooks[i].ID]; o != nil {
-			select {
-			case <-o.done:
-				if o.err == nil {
-					page.Notebooks[i].Kernel.Status = o.session.kernelStatus()
-				}
-			default: // it is being opened
-			}
+		if s := m.sessions[page.Notebooks[i].ID].opened(); s != nil {
+			page.Notebooks[i].Kernel.Status = s.kernelStatus()
 		}
 	}
 	return page, nil
@@ -502,7 +568,12 @@ func ask[T any](ctx context.Context, m *Manager, id string, f func(*Session) (T,
 		}
 		finished := make(chan struct{})
 		select {
-		case s.calls <- func() { defer close(finished); answer, failed = f(s) }:
+		case s.calls <- func() {
+			defer close(finished)
+			s.about = logs.With(ctx, slog.String(logs.Notebook, id))
+			answer, failed = f(s)
+			s.about = s.own
+		}:
 			<-finished
 			return answer, failed
 		case <-s.done: // closed for want of use in this moment: open it again

@@ -92,7 +92,7 @@ func (s *Session) pump() {
 		})
 		s.deleted = nil
 		if err != nil {
-			s.lostKernel(kernel.Died{Reason: err.Error(), CellID: cell.ID})
+			s.lostKernel(kernel.Died{Reason: err.Error(), Cause: kernel.CauseUnknown, CellID: cell.ID})
 		}
 	}
 }
@@ -160,6 +160,7 @@ func (s *Session) finishCell(err *notebook.CellError, took time.Duration) {
 		ms := float64(took.Microseconds()) / 1000
 		s.thaw(cell).DurationMS = &ms
 		s.run.failed = s.run.failed || err != nil
+		s.m.opt.Record.CellRan(cell.Kind, err, took)
 		s.keep(cell.ID)
 	}
 	s.engine.Finish(err)
@@ -209,7 +210,7 @@ func (s *Session) report() {
 		names := s.engine.TakeRemovals()
 		if s.kernel != nil && len(names)+len(s.deleted) > 0 {
 			if err := s.kernel.Forget(names, s.deleted); err != nil {
-				s.lostKernel(kernel.Died{Reason: err.Error()})
+				s.lostKernel(kernel.Died{Reason: err.Error(), Cause: kernel.CauseUnknown})
 			}
 		}
 		s.deleted = nil
@@ -282,7 +283,7 @@ const kernelStart = time.Minute // for a kernel to start, the imports of a new p
 func (s *Session) gotKernel(k started) {
 	s.starting = nil
 	if k.err != nil {
-		s.log.Error("kernel did not start", "error", k.err)
+		s.m.opt.Log.ErrorContext(s.about, "kernel did not start", "error", k.err)
 		s.m.slots.free(s)
 		s.engine.KernelGone()
 		s.setKernel(notebook.KernelDead, "the kernel did not start: "+k.err.Error())
@@ -304,7 +305,8 @@ func (s *Session) gotKernel(k started) {
 
 // lostKernel goes on without a kernel that ended by itself.
 func (s *Session) lostKernel(d kernel.Died) {
-	s.log.Warn("kernel died", "reason", d.Reason, "cell", d.CellID)
+	s.m.opt.Log.ErrorContext(s.about, "kernel died", "reason", d.Cause, "detail", d.Reason, "cell", d.CellID)
+	s.m.opt.Record.KernelDied(d.Cause)
 	s.dropKernel()
 	kind := d.Kind
 	if kind == "" {
@@ -378,7 +380,7 @@ func (s *Session) dropKernel() {
 
 func (s *Session) close(k *kernel.Kernel) {
 	if err := k.Close(); err != nil {
-		s.log.Error("kernel did not stop cleanly", "error", err)
+		s.m.opt.Log.ErrorContext(s.about, "kernel did not stop cleanly", "error", err)
 	}
 	go func() {
 		for range k.Events() { // what it had still to say
@@ -432,7 +434,7 @@ func (s *Session) save() {
 func (s *Session) saved(err error) {
 	s.saving = nil
 	if err != nil {
-		s.log.Error("results were not saved", "error", err, "cells", len(s.writing))
+		s.m.opt.Log.ErrorContext(s.about, "results were not saved", "error", err, "cells", len(s.writing))
 		if !s.closing {
 			for id := range s.writing {
 				s.keep(id)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/kernel"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/logs"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/reactive"
 )
@@ -19,9 +20,10 @@ import (
 // but for the channels and the atomics.
 type Session struct {
 	m     *Manager
-	log   *slog.Logger
-	calls chan func()   // for loop to carry out, one after the other
-	done  chan struct{} // closed when loop has ended
+	about context.Context // for log lines: whose call is carried out, and the notebook
+	own   context.Context // what it is between calls
+	calls chan func()     // for loop to carry out, one after the other
+	done  chan struct{}   // closed when loop has ended
 
 	idleSince atomic.Int64 // Unix nanoseconds since when the kernel could be stopped; 0: it can't
 	status    atomic.Value // of the kernel: a notebook.KernelStatus
@@ -80,11 +82,12 @@ func (m *Manager) newSession(ctx context.Context, doc *notebook.Notebook) (*Sess
 		return nil, err
 	}
 	s := &Session{
-		m: m, log: m.opt.Log.With("notebook", doc.ID),
+		m: m, own: logs.With(context.Background(), slog.String(logs.Notebook, doc.ID)),
 		calls: make(chan func()), done: make(chan struct{}),
 		doc: doc, engine: engine, events: events.NewLog(notebook.NewID(), events.DefaultLimits),
 		ran: map[string]struct{}{}, used: time.Now(),
 	}
+	s.about = s.own
 	copies := map[*notebook.Cell]*notebook.Cell{}
 	s.frozen = func(c *notebook.Cell) *notebook.Cell {
 		if copies[c] == nil {
@@ -132,7 +135,7 @@ func (s *Session) loop() {
 			if open {
 				s.handle(e)
 			} else {
-				s.lostKernel(kernel.Died{Reason: "the kernel ended"})
+				s.lostKernel(kernel.Died{Reason: "the kernel ended", Cause: kernel.CauseUnknown})
 			}
 		case end := <-fromSQL:
 			s.endSQL(end)
@@ -188,7 +191,7 @@ func (s *Session) rest() {
 // emit publishes an event.
 func (s *Session) emit(typ string, fields any) {
 	if err := s.events.Publish(typ, fields); err != nil {
-		s.log.Error("event was not published", "type", typ, "error", err)
+		s.m.opt.Log.ErrorContext(s.about, "event was not published", "type", typ, "error", err)
 	}
 }
 
@@ -238,7 +241,7 @@ func (s *Session) commit(ifMatch int64, f func(draft *notebook.Notebook) (Change
 		var version *VersionError
 		if errors.As(err, &version) || errors.Is(err, ErrNotFound) {
 			// Somebody else wrote: what is in memory here is not the notebook.
-			s.log.Warn("the notebook was changed by another service; it is read again", "error", err)
+			s.m.opt.Log.WarnContext(s.about, "the notebook was changed by another service; it is read again", "error", err)
 			s.closing = true
 			s.interrupt()
 		}

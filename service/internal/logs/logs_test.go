@@ -1,0 +1,36 @@
+package logs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestALineNamesWhatItsContextIsAbout(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(Handler{slog.NewJSONHandler(&out, nil)}).With("environment", "test")
+	line := func(ctx context.Context) map[string]any {
+		out.Reset()
+		log.WarnContext(ctx, "said", "own", 1)
+		found := map[string]any{}
+		require.NoError(t, json.Unmarshal(out.Bytes(), &found))
+		delete(found, "time")
+		return found
+	}
+	request := With(t.Context(), slog.String(Request, "r1"))
+	one := With(request, slog.String(Notebook, "n1"))
+	other := With(one, slog.String(Notebook, "n2"))
+	base := map[string]any{"level": "WARN", "msg": "said", "environment": "test", "own": 1.0}
+	require.Equal(t, base, line(t.Context()))
+	base["request"] = "r1"
+	require.Equal(t, base, line(request))
+	for ctx, id := range map[context.Context]string{one: "n1", other: "n2"} {
+		base["notebook"] = id
+		require.Equal(t, base, line(ctx))
+		require.Equal(t, 1, bytes.Count(out.Bytes(), []byte(`"notebook"`)))
+	}
+}
