@@ -581,6 +581,34 @@ func TestPlanShowsWhatWouldBeMadeAndLeavesNothing(t *testing.T) {
 	require.NoDirExists(t, i.dir)
 }
 
+func TestCostNamesEveryResourceOfTheEnvironments(t *testing.T) {
+	mains, err := filepath.Glob("../../envs/*/main.tf")
+	require.NoError(t, err)
+	for _, main := range mains {
+		environment := filepath.Base(filepath.Dir(main))
+		if environment == "shared" { // priced with each of the others
+			continue
+		}
+		t.Run(environment, func(t *testing.T) {
+			i := newInstance(t)
+			out, errs, code := i.run("cost", environment, "--local", "--json")
+			require.Zero(t, code, errs)
+			lines := strings.Split(strings.TrimSpace(out), "\n")
+			var report struct {
+				Region    string
+				Monthly   float64
+				Resources []struct{ Resource string }
+				Unknown   []string
+			}
+			require.NoError(t, json.Unmarshal([]byte(lines[len(lines)-1]), &report))
+			require.Equal(t, "eu-north-1", report.Region)
+			require.Greater(t, report.Monthly, 20.0, "a load balancer and a task at least")
+			require.Empty(t, report.Unknown)
+			require.NoDirExists(t, i.dir)
+		})
+	}
+}
+
 func TestUnknownEnvironmentIsNamed(t *testing.T) {
 	i := newInstance(t)
 	_, errs, code := i.run("up", "nowhere", "--local")

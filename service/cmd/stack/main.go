@@ -123,6 +123,9 @@ EDGE_ADDR=HOST:PORT is where the page is served (`+defaultEdgeAddr+`), STACK_DIR
 	add("down", "Take the environment down", "", func(s *stack.Stack) error { return s.Down(ctx) }, image, func(c *cobra.Command) {
 		c.Flags().BoolVar(&options.Approved, "yes", false, "destroy without asking; needed without --local")
 	})
+	add("cost", "Tell what the environment costs in a month, and what other choices would save", `Tell what the environment costs in a month with what all environments share, resource by resource,
+and what other choices would save, from a plan and a table of list prices.`,
+		func(s *stack.Stack) error { return s.Cost(ctx) })
 	add("status", "Tell what stands", "", func(s *stack.Stack) error { return s.Status(ctx) })
 	add("smoke", "Try the standing environment from outside", "", func(s *stack.Stack) error { return s.Smoke(ctx) })
 

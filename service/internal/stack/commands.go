@@ -5,11 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"strings"
+	"text/tabwriter"
 	"time"
 
+	tfjson "github.com/hashicorp/terraform-json"
+
+	"github.com/reactive-notebook/reactive-notebook/service/internal/stack/cost"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/stack/smoke"
 )
 
@@ -32,62 +38,149 @@ func (s *Stack) Down(ctx context.Context) error {
 
 // Plan shows what `up` would change, and changes nothing.
 func (s *Stack) Plan(ctx context.Context) error {
+	return s.eachRoot(ctx, s.Out, func(name string, root *root, vars []string) error { return s.planRoot(ctx, root, name, vars) })
+}
+
+// eachRoot visits the roots of the environment in the order that they are
+// applied in, locally on an emulated account with nothing in it. What terraform
+// prints on an account goes to output.
+func (s *Stack) eachRoot(ctx context.Context, output io.Writer, visit func(name string, root *root, vars []string) error) error {
+	open := func(name string) (*root, error) { return s.accountRoot(ctx, name, output) }
+	image := s.Image
 	if s.Local {
-		return s.planLocal(ctx)
-	}
-	tools := s.tools(s.Out)
-	terra, err := tools.Terraform(ctx)
-	if err != nil {
-		return err
+		account, err := s.emulatedAccount(ctx)
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		defer account.close()
+		// Nothing is built for a look: the image is named by an address of the
+		// right shape.
+		open, image = account.root, "123456789012.dkr.ecr.eu-north-1.amazonaws.com/notebook@"+noDigest
 	}
 	for _, name := range []string{"shared", s.Environment} {
-		root, err := openRoot("envs/"+name, filepath.Join(s.Root, "envs", name), tools, terra, nil, s.Out, "above")
+		root, err := open(name)
 		if err != nil {
-			return err
+			return interrupted(ctx, err)
 		}
 		var vars []string
 		if name != "shared" {
-			if vars, err = s.imageVariable(); err != nil {
+			if vars, err = imageVariable(image); err != nil {
 				return err
 			}
 		}
-		if err := s.planRoot(ctx, root, name, vars); err != nil {
+		if err := visit(name, root, vars); err != nil {
 			return interrupted(ctx, err)
 		}
 	}
 	return nil
 }
 
+// accountRoot opens a root as it is applied to the operator's AWS account.
+func (s *Stack) accountRoot(ctx context.Context, name string, output io.Writer) (*root, error) {
+	tools := s.tools(output)
+	terra, err := tools.Terraform(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return openRoot("envs/"+name, filepath.Join(s.Root, "envs", name), tools, terra, nil, output, "above")
+}
+
+// Cost tells what the environment costs in a month, with what all environments
+// share, and what other choices would save.
+func (s *Stack) Cost(ctx context.Context) error {
+	if s.Image == "" {
+		s.Image = "any@" + noDigest // what an image costs does not depend on which it is
+	}
+	var plans []*tfjson.Plan
+	err := s.eachRoot(ctx, io.Discard, func(name string, root *root, vars []string) error {
+		return s.step("plan envs/"+name, func() error {
+			if err := root.init(ctx); err != nil {
+				return err
+			}
+			plan, err := root.planJSON(ctx, vars...)
+			plans = append(plans, plan)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	region := ""
+	if variable, ok := plans[len(plans)-1].Variables["region"]; ok {
+		region, _ = variable.Value.(string)
+	}
+	report, err := cost.Estimate(region, plans...)
+	if err != nil {
+		return err
+	}
+	if s.JSON {
+		return json.NewEncoder(s.Out).Encode(report)
+	}
+	return printCost(s.Out, report)
+}
+
+func printCost(out io.Writer, report cost.Report) error {
+	note, err := cost.Prices()
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(usd float64, what, resource, byUse string) {
+		if byUse != "" {
+			what += ", and by use: " + byUse
+		}
+		fmt.Fprintf(table, "%9.2f\t%s\t%s\n", usd, what, resource)
+	}
+	fmt.Fprintf(table, "USD a month\tin %s\t\n", report.Region)
+	for _, line := range report.Lines {
+		row(line.Monthly, line.What, line.Resource, line.ByUse)
+	}
+	row(report.Total, "in all, without what is paid by use", "", "")
+	if len(report.Choices) > 0 {
+		fmt.Fprintf(table, "\t\t\nwould save\t\t\n")
+		for _, choice := range report.Choices {
+			row(choice.Saves, choice.Text, "", "")
+		}
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, address := range report.Unknown {
+		fmt.Fprintf(out, "not in the table of prices: %s\n", address)
+	}
+	_, err = fmt.Fprintln(out, "\n"+note)
+	return err
+}
+
 var byDigest = regexp.MustCompile(`^[^@\s]+@sha256:[0-9a-f]{64}$`)
 
-func (s *Stack) imageVariable() ([]string, error) {
-	if !byDigest.MatchString(s.Image) {
+// noDigest is the digest of no image.
+var noDigest = "sha256:" + strings.Repeat("0", 64)
+
+// imageVariable is what Terraform is given as the image.
+func imageVariable(image string) ([]string, error) {
+	if !byDigest.MatchString(image) {
 		return nil, errors.New("an image is needed: --image REPOSITORY@sha256:DIGEST, pushed to the registry of envs/shared (docker buildx build --file service/Dockerfile --push tells the digest)")
 	}
-	return []string{"image=" + s.Image}, nil
+	return []string{"image=" + image}, nil
 }
 
 // upAccount raises the environment on the operator's AWS account.
 func (s *Stack) upAccount(ctx context.Context) error {
-	vars, err := s.imageVariable()
-	if err != nil {
-		return err
-	}
-	tools := s.tools(s.Out)
-	terra, err := tools.Terraform(ctx)
+	vars, err := imageVariable(s.Image)
 	if err != nil {
 		return err
 	}
 	page := ""
 	if err := s.step("make the page ready", func() (err error) {
-		page, err = tools.Page(ctx)
+		page, err = s.tools(s.Out).Page(ctx)
 		return err
 	}); err != nil {
 		return err
 	}
 	var outputs map[string]string
 	for _, name := range []string{"shared", s.Environment} {
-		root, err := openRoot("envs/"+name, filepath.Join(s.Root, "envs", name), tools, terra, nil, s.Out, "above")
+		root, err := s.accountRoot(ctx, name, s.Out)
 		if err != nil {
 			return err
 		}
@@ -138,17 +231,12 @@ func (s *Stack) downAccount(ctx context.Context) error {
 	if !s.Approved {
 		return fmt.Errorf("this destroys %s and all that is in it: add --yes if that is meant", s.Environment)
 	}
-	vars, err := s.imageVariable()
+	vars, err := imageVariable(s.Image)
 	if err != nil {
 		// The variable is required and of no consequence when all is destroyed.
-		vars = []string{"image=destroyed@sha256:0000000000000000000000000000000000000000000000000000000000000000"}
+		vars = []string{"image=destroyed@" + noDigest}
 	}
-	tools := s.tools(s.Out)
-	terra, err := tools.Terraform(ctx)
-	if err != nil {
-		return err
-	}
-	root, err := openRoot("envs/"+s.Environment, filepath.Join(s.Root, "envs", s.Environment), tools, terra, nil, s.Out, "above")
+	root, err := s.accountRoot(ctx, s.Environment, s.Out)
 	if err != nil {
 		return err
 	}
@@ -173,12 +261,7 @@ func (s *Stack) standing(ctx context.Context) (api *clients, outputs map[string]
 		api, err := connect(ctx, state.Region, state.Endpoint)
 		return api, state.Outputs, state.Address, err
 	}
-	tools := s.tools(s.Out)
-	terra, err := tools.Terraform(ctx)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	root, err := openRoot("envs/"+s.Environment, filepath.Join(s.Root, "envs", s.Environment), tools, terra, nil, nil, "above")
+	root, err := s.accountRoot(ctx, s.Environment, nil)
 	if err != nil {
 		return nil, nil, "", err
 	}

@@ -524,45 +524,39 @@ func (s *Stack) downLocal(ctx context.Context) error {
 	}
 }
 
-// planLocal shows what an apply to an empty account would make.
-func (s *Stack) planLocal(ctx context.Context) (err error) {
+// account is an emulated AWS account with nothing in it, for a look at plans.
+type account struct {
+	*local
+	dir string
+}
+
+func (s *Stack) emulatedAccount(ctx context.Context) (*account, error) {
 	dir, err := os.MkdirTemp("", "stack-plan-")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	plan := &Stack{Options: s.Options, work: workspace{filepath.Join(dir, s.Environment)}}
-	defer func() {
-		_, _ = plan.work.clean()
-		_ = os.RemoveAll(dir)
-	}()
-	if err := os.MkdirAll(plan.work.path("tmp"), 0o755); err != nil {
-		return err
+	look := &Stack{Options: s.Options, work: workspace{filepath.Join(dir, s.Environment)}}
+	a := &account{&local{Stack: look, logFile: io.Discard, tool: look.tools(io.Discard, look.work.temporary()), log: slog.New(slog.DiscardHandler)}, dir}
+	err = os.MkdirAll(look.work.path("tmp"), 0o755)
+	if err == nil {
+		err = copyRoots(a.Root, look.work.path("terraform"))
 	}
-	l := &local{Stack: plan, logFile: io.Discard, tool: plan.tools(io.Discard, plan.work.temporary()), log: slog.New(slog.DiscardHandler)}
-	if err := copyRoots(l.Root, l.work.path("terraform")); err != nil {
-		return err
+	if err == nil {
+		err = a.startEmulator(ctx)
 	}
-	if err := l.startEmulator(ctx); err != nil {
-		return interrupted(ctx, err)
+	if err != nil {
+		a.close()
+		return nil, err
 	}
-	defer l.emulator.Stop()
-	// Nothing is built for a look: the image is named by an address of the
-	// right shape.
-	image := "123456789012.dkr.ecr.eu-north-1.amazonaws.com/notebook@sha256:" + strings.Repeat("0", 64)
-	for _, name := range []string{"shared", s.Environment} {
-		root, err := l.root(name)
-		if err != nil {
-			return err
-		}
-		vars := []string{"image=" + image}
-		if name == "shared" {
-			vars = nil
-		}
-		if err := s.planRoot(ctx, root, name, vars); err != nil {
-			return interrupted(ctx, err)
-		}
+	return a, nil
+}
+
+func (a *account) close() {
+	if a.emulator != nil {
+		a.emulator.Stop()
 	}
-	return nil
+	_, _ = a.work.clean() // it is the temporary folder's own
+	_ = os.RemoveAll(a.dir)
 }
 
 // planRoot plans one root, its text going to the operator.

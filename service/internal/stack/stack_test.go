@@ -109,7 +109,7 @@ func TestMachinesAreNotToldTheToken(t *testing.T) {
 func TestImagesAreNamedByDigest(t *testing.T) {
 	good := "1.dkr.ecr.eu-north-1.amazonaws.com/app@sha256:" + strings.Repeat("0a", 32)
 	for image, ok := range map[string]bool{good: true, "": false, "app:latest": false, good + "0": false, "app@sha256:xyz": false} {
-		_, err := (&Stack{Options: Options{Image: image}}).imageVariable()
+		_, err := imageVariable(image)
 		require.Equal(t, ok, err == nil, image)
 	}
 }

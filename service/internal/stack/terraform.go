@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-exec/tfexec"
+	tfjson "github.com/hashicorp/terraform-json"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/toolchain"
 )
@@ -74,6 +75,25 @@ func (r *root) plan(ctx context.Context, vars ...string) (changes bool, err erro
 	}
 	changes, err = r.tf.Plan(ctx, options...)
 	return changes, r.explain("plan", err)
+}
+
+// planJSON plans for machines: the plan is kept in no file of the root.
+func (r *root) planJSON(ctx context.Context, vars ...string) (*tfjson.Plan, error) {
+	dir, err := os.MkdirTemp("", "stack-plan-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "plan")
+	options := []tfexec.PlanOption{tfexec.Out(file)}
+	for _, assignment := range vars {
+		options = append(options, tfexec.Var(assignment))
+	}
+	if _, err := r.tf.Plan(ctx, options...); err != nil {
+		return nil, r.explain("plan", err)
+	}
+	plan, err := r.tf.ShowPlanFile(ctx, file)
+	return plan, r.explain("show", err)
 }
 
 func (r *root) destroy(ctx context.Context, vars ...string) error {
