@@ -94,7 +94,8 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 	handler := api.New(api.Options{
 		Notebooks: manager, Page: page, Log: log, Record: measured,
 		Token: c.Token, AllowedOrigins: c.AllowedOrigins, AnyAddress: c.InsecureNoToken && !c.LoopbackOnly(),
-		MaxBodyBytes: c.MaxBodyBytes,
+		TrustedProxies: c.TrustedProxies,
+		MaxBodyBytes:   c.MaxBodyBytes,
 	})
 	measured.Watch(sources{manager, handler})
 	server := &http.Server{

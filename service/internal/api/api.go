@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -73,6 +74,8 @@ type Options struct {
 
 	Token          string   // "" lets everybody in
 	AllowedOrigins []string // exact, as config.CheckOrigin wants them
+	// TrustedProxies are whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 	// AnyAddress says that the service is meant to be reached without a token
 	// under other names than this machine's own.
 	AnyAddress   bool
@@ -118,7 +121,7 @@ func New(o Options) *API {
 	gin.SetMode(gin.ReleaseMode)
 	a := &API{
 		notebooks: o.Notebooks, page: o.Page, log: o.Log, record: o.Record, maxBody: o.MaxBodyBytes,
-		requests: newRequestIDs(), door: newDoor(o.Token, o.AllowedOrigins, o.AnyAddress),
+		requests: newRequestIDs(), door: newDoor(o.Token, o.AllowedOrigins, o.AnyAddress, o.TrustedProxies),
 	}
 	if a.record == nil {
 		a.record = noRecorder{}
@@ -129,7 +132,7 @@ func New(o Options) *API {
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false // an address that doesn't exist is a 404
-	e.ForwardedByClientIP = false   // nobody before us is known to be honest
+	e.ForwardedByClientIP = false   // see clientOf
 	e.Use(a.observe, a.headers, a.guard)
 	e.NoRoute(a.handle(a.noRoute))
 	e.NoMethod(a.handle(a.noMethod))
@@ -282,6 +285,9 @@ func (a *API) headers(c *gin.Context) {
 	// Not no-referrer: under it browsers send "Origin: null" with a page's own
 	// changing requests, and the door would keep the page out.
 	h.Set("Referrer-Policy", "same-origin")
+	// Other sites' pages neither load what is here nor hold our window.
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	if ofPage(c.Request.URL.Path) {
 		h.Set("Content-Security-Policy", PagePolicy)
 		return

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -29,16 +30,22 @@ type door struct {
 	origins    []string
 	anyAddress bool
 	cors       gin.HandlerFunc // nil without origins
-	failures   failures
+	proxies    []netip.Prefix  // whose X-Forwarded-For is believed
+	signIns    failures
+	bearers    failures
 	signedOut  signedOut
 }
 
-func newDoor(token string, origins []string, anyAddress bool) *door {
+func newDoor(token string, origins []string, anyAddress bool, proxies []netip.Prefix) *door {
 	mac := hmac.New(sha256.New, []byte(token))
 	mac.Write([]byte("reactive notebook session"))
 	d := &door{
 		token: sha256.Sum256([]byte(token)), open: token == "", key: mac.Sum(nil),
-		origins: origins, anyAddress: anyAddress,
+		origins: origins, anyAddress: anyAddress, proxies: proxies,
+		signIns: failures{atOnce: 10, every: 3 * time.Second},
+		// Programs that go on with an old token must not shut others out that
+		// share their address, so this only ends what tries tokens by the thousand.
+		bearers: failures{atOnce: 10_000, every: 100 * time.Millisecond},
 	}
 	if len(origins) > 0 {
 		d.cors = cors.New(cors.Config{
@@ -103,8 +110,8 @@ func (a *API) guard(c *gin.Context) {
 		return // the way in
 	}
 	if token, ok := bearer(r); ok {
-		if !d.isToken(token) {
-			a.fail(c, unauthorized("the token is wrong"))
+		if err := d.checkBearer(r, token); err != nil {
+			a.fail(c, err)
 		}
 		return
 	}
@@ -119,6 +126,25 @@ func (a *API) guard(c *gin.Context) {
 		return
 	}
 	c.Set(keySession, id)
+}
+
+// checkBearer returns a problem unless the token is the right one.
+func (d *door) checkBearer(r *http.Request, token string) error {
+	if !d.bearers.empty() {
+		if pause := d.bearers.pause(clientOf(r, d.proxies), time.Now()); pause > 0 {
+			return tooMany(pause) // also of the right one, else trying would go on
+		}
+	}
+	if d.isToken(token) {
+		return nil
+	}
+	d.bearers.take(clientOf(r, d.proxies), time.Now())
+	return unauthorized("the token is wrong")
+}
+
+func tooMany(pause time.Duration) *Problem {
+	seconds := int((pause + time.Second - 1) / time.Second)
+	return newProblem(http.StatusTooManyRequests, "too many wrong tokens: try again later").with("Retry-After", strconv.Itoa(seconds))
 }
 
 func unauthorized(detail string) *Problem {
@@ -242,20 +268,15 @@ func (a *API) signIn(c *gin.Context) error {
 		c.Status(http.StatusNoContent) // there is nothing to sign in to
 		return nil
 	}
-	client, _, err := net.SplitHostPort(c.Request.RemoteAddr)
-	if err != nil {
-		client = c.Request.RemoteAddr
-	}
-	now := time.Now()
-	if pause := a.door.failures.pause(client, now); pause > 0 {
-		seconds := int(pause/time.Second) + 1
-		return newProblem(http.StatusTooManyRequests, "too many wrong tokens: try again later").with("Retry-After", strconv.Itoa(seconds))
+	client, now := clientOf(c.Request, a.door.proxies), time.Now()
+	if pause := a.door.signIns.take(client, now); pause > 0 {
+		return tooMany(pause)
 	}
 	if !a.door.isToken(*token) {
-		a.door.failures.add(client, now)
-		a.log.WarnContext(c.Request.Context(), "sign-in with a wrong token", "client", client)
+		a.log.Warn("sign-in with a wrong token", "client", client)
 		return unauthorized("the token is wrong")
 	}
+	a.door.signIns.give(client, now)
 	a.setCookie(c, a.door.newSession(now), int(sessionLifetime/time.Second))
 	c.Status(http.StatusNoContent)
 	return nil
@@ -282,49 +303,6 @@ func (a *API) setCookie(c *gin.Context, value string, maxAge int) {
 		Name: sessionCookie, Value: value, Path: "/", MaxAge: maxAge,
 		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: !config.Loopback(strings.Trim(host, "[]")),
 	})
-}
-
-// failures slows those down who try tokens: so many at once from one address,
-// then one each so often.
-type failures struct {
-	mu   sync.Mutex
-	seen map[string]time.Time // when all of an address' failures are forgotten
-}
-
-const (
-	failuresAtOnce = 10
-	failureEvery   = 3 * time.Second
-	failuresKept   = 10_000 // addresses
-)
-
-// pause returns how long an address must wait before it may try again.
-func (f *failures) pause(client string, now time.Time) time.Duration {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	until, ok := f.seen[client]
-	if !ok {
-		return 0
-	}
-	return until.Add(-(failuresAtOnce - 1) * failureEvery).Sub(now)
-}
-
-func (f *failures) add(client string, now time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.seen == nil || len(f.seen) >= failuresKept {
-		kept := map[string]time.Time{}
-		for other, until := range f.seen {
-			if until.After(now) && len(kept) < failuresKept/2 {
-				kept[other] = until
-			}
-		}
-		f.seen = kept
-	}
-	from := f.seen[client]
-	if from.Before(now) {
-		from = now
-	}
-	f.seen[client] = from.Add(failureEvery)
 }
 
 // signedOut are sessions that ended before their time.

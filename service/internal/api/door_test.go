@@ -1,10 +1,17 @@
 package api
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +62,12 @@ func TestTheDoorByToken(t *testing.T) {
 		{"a session changed", []string{strings.Replace(cookie, "session=", "session=AAAA", 1)}, false},
 		{"an empty session", []string{"Cookie: notebook_session="}, false},
 		{"the token in a header of its own", []string{"X-Token: " + token, "Token: " + token}, false},
+		{"the token as a password", []string{"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("user:"+token))}, false},
+		{"the token as a proxy's", []string{"Proxy-Authorization: Bearer " + token}, false},
+		{"the token as a protocol of the socket", []string{"Sec-WebSocket-Protocol: " + token}, false},
+		{"the token as another cookie", []string{"Cookie: token=" + token}, false},
+		{"two tokens", []string{"Authorization: Bearer wrong, Bearer " + token}, false},
+		{"the hash of the token", []string{fmt.Sprintf("Authorization: Bearer %x", sha256.Sum256([]byte(token)))}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, path := range []string{"/api/notebooks", "/api/notebooks/" + n.ID, "/api/ws/notebooks/" + n.ID, "/api/session"} {
@@ -69,6 +82,8 @@ func TestTheDoorByToken(t *testing.T) {
 		})
 	}
 	s.do("GET", "/api/notebooks?token="+token, "").problem(t, 401)
+	s.do("GET", "/api/ws/notebooks/"+n.ID+"?token="+token+"&access_token="+token, "").problem(t, 401)
+	s.do("GET", "/api/notebooks", `{"token":"`+token+`"}`).problem(t, 401)
 	s.do("GET", "/%61pi/notebooks", "").problem(t, 401)
 	for _, nothing := range []string{"/api/nothing", "/api", "/api/../api/notebooks"} {
 		s.do("GET", nothing, "").problem(t, 404) // where there is no route, there is nothing to guard
@@ -118,7 +133,7 @@ func TestWrongSignInsAreRefusedAndSlowedDown(t *testing.T) {
 	s.do("POST", "/api/session", `{"token":1}`).problem(t, 400)
 	s.do("POST", "/api/session", `token=`+token, "Content-Type: application/x-www-form-urlencoded").problem(t, 415)
 	limited := 0
-	for range failuresAtOnce + 3 {
+	for range s.api.door.signIns.atOnce + 3 {
 		got := s.do("POST", "/api/session", `{"token":"wrong"}`)
 		require.Empty(t, got.Cookies())
 		if got.StatusCode == http.StatusTooManyRequests {
@@ -130,20 +145,116 @@ func TestWrongSignInsAreRefusedAndSlowedDown(t *testing.T) {
 	}
 	require.GreaterOrEqual(t, limited, 1)
 	require.NotContains(t, s.logs.String(), `"wrong"`, "what people typed isn't logged")
+	require.Equal(t, 429, s.do("POST", "/api/session", `{"token":"`+token+`"}`).StatusCode, "else trying would go on")
+	require.Equal(t, 200, s.do("GET", "/api/notebooks", "", "Authorization: Bearer "+token).StatusCode, "who has the token works on")
+}
 
-	var f failures
+func TestProgramsThatTryTokensAreSlowedDownToo(t *testing.T) {
+	s := serve(t, withToken)
+	s.api.door.bearers.atOnce = 3
+	for range 3 {
+		s.do("GET", "/api/notebooks", "", "Authorization: Bearer wrong").problem(t, 401)
+	}
+	got := s.do("GET", "/api/notebooks", "", "Authorization: Bearer wrong")
+	got.problem(t, 429)
+	require.Equal(t, "1", got.Header.Get("Retry-After"))
+	cookie := s.signIn()
+	require.Equal(t, 200, s.do("GET", "/api/notebooks", "", cookie).StatusCode, "signing in is another matter")
+	require.Eventually(t, func() bool {
+		return s.do("GET", "/api/notebooks", "", "Authorization: Bearer "+token).StatusCode == 200
+	}, patience, 50*time.Millisecond, "it passes")
+}
+
+func TestFailuresAreCountedByClientAndForgotten(t *testing.T) {
+	f := failures{atOnce: 10, every: 3 * time.Second}
 	now := time.Now()
-	for range failuresAtOnce {
-		require.LessOrEqual(t, f.pause("a", now), time.Duration(0))
-		f.add("a", now)
+	for range 10 {
+		require.Zero(t, f.take("a", now))
 	}
-	require.Positive(t, f.pause("a", now))
-	require.LessOrEqual(t, f.pause("b", now), time.Duration(0), "others aren't held up")
-	require.LessOrEqual(t, f.pause("a", now.Add(failureEvery)), time.Duration(0), "it passes")
+	require.Equal(t, 3*time.Second, f.take("a", now))
+	require.Equal(t, 3*time.Second, f.take("a", now), "a refused try is not counted")
+	require.Zero(t, f.pause("b", now), "others aren't held up")
+	require.Zero(t, f.pause("a", now.Add(3*time.Second)), "it passes")
+	f.give("a", now)
+	require.Zero(t, f.pause("a", now), "what turned out right is not counted")
+
+	for range 100 { // who signs in leaves nothing behind
+		require.Zero(t, f.take("c", now))
+		f.give("c", now)
+	}
+	require.NotContains(t, f.seen, "c")
+	var none failures
+	require.True(t, none.empty())
+
+	var wg sync.WaitGroup
+	var let atomic.Int64
+	for range 50 {
+		wg.Go(func() {
+			if f.take("d", now) == 0 {
+				let.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 10, let.Load(), "tries at the same time count one by one")
+
 	for i := range failuresKept * 2 {
-		f.add(time.Duration(i).String(), now)
+		f.take(strconv.Itoa(i), now)
 	}
-	require.LessOrEqual(t, len(f.seen), failuresKept, "and its memory is bounded")
+	require.LessOrEqual(t, len(f.seen), failuresKept, "and the memory is bounded")
+}
+
+func TestWhoSignsInIsTakenFromTrustedProxiesAlone(t *testing.T) {
+	vpc := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("2001:db8:ffff::/48")}
+	for _, c := range []struct {
+		name, remote string
+		forwarded    []string
+		trusted      []netip.Prefix
+		want         string
+	}{
+		{"nothing is trusted", "10.0.1.2:4711", []string{"203.0.113.7"}, nil, "10.0.1.2"},
+		{"a client that claims to be another", "198.51.100.1:4711", []string{"203.0.113.7"}, vpc, "198.51.100.1"},
+		{"a load balancer", "10.0.1.2:4711", []string{"203.0.113.7"}, vpc, "203.0.113.7"},
+		{"CloudFront and a load balancer", "10.0.1.2:4711", []string{"203.0.113.7, 10.0.9.9"}, vpc, "203.0.113.7"},
+		{"a claim before what CloudFront adds", "10.0.1.2:4711", []string{"1.1.1.1, 203.0.113.7, 10.0.9.9"}, vpc, "203.0.113.7"},
+		{"a claim to be within", "10.0.1.2:4711", []string{"10.0.5.5, 203.0.113.7, 10.0.9.9"}, vpc, "203.0.113.7"},
+		{"in several lines", "10.0.1.2:4711", []string{"1.1.1.1", "203.0.113.7", "10.0.9.9"}, vpc, "203.0.113.7"},
+		{"with ports", "10.0.1.2:4711", []string{"203.0.113.7:55, 10.0.9.9:1"}, vpc, "203.0.113.7"},
+		{"nobody told the load balancer", "10.0.1.2:4711", nil, vpc, "10.0.1.2"},
+		{"nonsense", "10.0.1.2:4711", []string{"203.0.113.7, unknown"}, vpc, "10.0.1.2"},
+		{"nonsense in front", "10.0.1.2:4711", []string{"'; --, 203.0.113.7"}, vpc, "203.0.113.7"},
+		{"only those within", "10.0.1.2:4711", []string{"10.0.7.7"}, vpc, "10.0.7.7"},
+		{"IPv6 is its network", "[2001:db8:1:2:3:4:5:6]:4711", nil, vpc, "2001:db8:1:2::/64"},
+		{"IPv6 behind a proxy", "[2001:db8:ffff::1]:4711", []string{"[2001:db8:1:2:9::9]:80"}, vpc, "2001:db8:1:2::/64"},
+		{"bare IPv6 behind a proxy", "10.0.1.2:4711", []string{"2001:db8:1:2:9::9"}, vpc, "2001:db8:1:2::/64"},
+		{"IPv4 in IPv6", "[::ffff:10.0.1.2]:4711", []string{"::ffff:203.0.113.7"}, vpc, "203.0.113.7"},
+		{"a socket without an address", "@", []string{"203.0.113.7"}, vpc, "@"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequest("POST", "/api/session", nil)
+			r.RemoteAddr = c.remote
+			r.Header["X-Forwarded-For"] = c.forwarded
+			require.Equal(t, c.want, clientOf(r, c.trusted))
+		})
+	}
+
+	// Behind a proxy one client's failures are not another's; without one,
+	// nobody escapes by inventing addresses.
+	wrong := func(s *served, client string) int {
+		return s.do("POST", "/api/session", `{"token":"wrong"}`, "X-Forwarded-For: "+client).StatusCode
+	}
+	behind := serve(t, withToken, func(o *Options) { o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	for range behind.api.door.signIns.atOnce {
+		require.Equal(t, 401, wrong(behind, "203.0.113.7"))
+	}
+	require.Equal(t, 429, wrong(behind, "203.0.113.7"))
+	require.Equal(t, 429, wrong(behind, "192.0.2.99, 203.0.113.7"))
+	require.Equal(t, 401, wrong(behind, "203.0.113.8"))
+	alone := serve(t, withToken)
+	for i := range alone.api.door.signIns.atOnce {
+		require.Equal(t, 401, wrong(alone, fmt.Sprint("203.0.113.", i)))
+	}
+	require.Equal(t, 429, wrong(alone, "203.0.113.200"))
 }
 
 func TestOrigins(t *testing.T) {
@@ -270,7 +381,7 @@ func TestTheSchemeOfAnOriginCountsBehindOwnTLS(t *testing.T) {
 	require.True(t, ownOrigin("https://a.example", r))
 	require.False(t, ownOrigin("http://a.example", r))
 	r.Header["Origin"] = []string{"https://a.example", "https://evil.example"}
-	require.False(t, newDoor("", nil, false).allowed(r), "two origins are none")
+	require.False(t, newDoor("", nil, false, nil).allowed(r), "two origins are none")
 }
 
 func TestWithoutATokenAForeignHostIsRefused(t *testing.T) {

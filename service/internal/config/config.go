@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -28,10 +29,11 @@ import (
 
 // Config is how the service runs.
 type Config struct {
-	Addr            string   // to listen on
-	Environment     string   // in logs
-	AllowedOrigins  []string // exact: scheme://host[:port]
-	Token           string   // "" lets everybody in who can connect
+	Addr            string         // to listen on
+	Environment     string         // in logs
+	AllowedOrigins  []string       // exact: scheme://host[:port]
+	TrustedProxies  []netip.Prefix // whose X-Forwarded-For is believed
+	Token           string         // "" lets everybody in who can connect
 	InsecureNoToken bool
 
 	StoreURL    string
@@ -93,6 +95,8 @@ func variables() []variable {
 			func(c *Config, v string) error { c.Environment = v; return nil }},
 		{"ALLOWED_ORIGINS", "", "none", "comma-separated origins of other front ends, exact: scheme://host[:port]",
 			func(c *Config, v string) (err error) { c.AllowedOrigins, err = origins(v); return }},
+		{"TRUSTED_PROXIES", "", "none", "comma-separated addresses or networks of load balancers and proxies before the service, such as 10.0.0.0/16; only their X-Forwarded-For says who signs in",
+			func(c *Config, v string) (err error) { c.TrustedProxies, err = networks(v); return }},
 		{"NOTEBOOK_TOKEN", "", "none", "the secret that opens the API; without one only this machine is listened to",
 			func(c *Config, v string) (err error) { c.Token, err = token(v); return }},
 		{"INSECURE_NO_TOKEN", "false", "", "true serves everybody who can connect, without a token",
@@ -267,6 +271,34 @@ func CheckOrigin(origin string) error {
 		return fmt.Errorf("%q: browsers leave the default port out, so must this list", origin)
 	}
 	return nil
+}
+
+// networks reads addresses and networks in CIDR notation.
+func networks(v string) ([]netip.Prefix, error) {
+	var list []netip.Prefix
+	for _, one := range strings.Split(v, ",") {
+		one = strings.TrimSpace(one)
+		if one == "" {
+			continue
+		}
+		network, err := netip.ParsePrefix(one)
+		if err != nil {
+			var alone netip.Addr
+			if alone, err = netip.ParseAddr(one); err == nil {
+				network, err = alone.Prefix(alone.BitLen())
+			}
+		}
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%q is neither an address nor a network, such as 10.0.0.0/16", one)
+		case network != network.Masked():
+			return nil, fmt.Errorf("%q is not the first address of its network, which is %s", one, network.Masked())
+		case network.Bits() == 0:
+			return nil, fmt.Errorf("%q is everybody, and everybody could claim to be anybody: name the proxies", one)
+		}
+		list = append(list, network)
+	}
+	return list, nil
 }
 
 func token(v string) (string, error) {

@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -34,14 +35,15 @@ func TestDefaultsAreThoseOfTheTable(t *testing.T) {
 func TestEveryVariableTakesEffect(t *testing.T) {
 	pairs := []string{
 		"ADDR=:9000", "ENVIRONMENT=dev", "ALLOWED_ORIGINS=https://a.example, http://localhost:5173,http://[::1]:1", "NOTEBOOK_TOKEN=s3cret",
-		"STORE_URL=memory:", "FRONTEND_DIR=" + t.TempDir(), "KERNEL_PYTHON=/usr/bin/python3", "KERNEL_PRELOAD=json,xml.dom",
+		"TRUSTED_PROXIES=10.0.0.0/16, 192.0.2.7,2001:db8::/32", "STORE_URL=memory:", "FRONTEND_DIR=" + t.TempDir(), "KERNEL_PYTHON=/usr/bin/python3", "KERNEL_PRELOAD=json,xml.dom",
 		"KERNEL_MEMORY=512MiB", "KERNEL_PROCESSES=9", "KERNEL_FILES=99", "KERNEL_CELL_TIMEOUT=90s",
 		"KERNEL_IDLE_TIMEOUT=0", "MAX_KERNELS=3", "LOG_LEVEL=debug", "LOG_FORMAT=json", "SHUTDOWN_GRACE=5s", "MAX_BODY_BYTES=1048576",
 		`SQL_CONNECTIONS={"a":"sqlite:a.db"}`, "METRICS_ADDR=127.0.0.1:9090",
 	}
 	want := Config{
 		Addr: ":9000", Environment: "dev", AllowedOrigins: []string{"https://a.example", "http://localhost:5173", "http://[::1]:1"}, Token: "s3cret",
-		StoreURL: "memory:", FrontendDir: strings.TrimPrefix(pairs[5], "FRONTEND_DIR="), KernelPython: "/usr/bin/python3", KernelPreload: []string{"json", "xml.dom"},
+		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("2001:db8::/32")},
+		StoreURL:       "memory:", FrontendDir: strings.TrimPrefix(pairs[6], "FRONTEND_DIR="), KernelPython: "/usr/bin/python3", KernelPreload: []string{"json", "xml.dom"},
 		KernelMemory: 512 << 20, KernelProcesses: 9, KernelFiles: 99, KernelCellTimeout: 90 * time.Second,
 		MaxKernels: 3, LogLevel: slog.LevelDebug, LogFormat: "json", ShutdownGrace: 5 * time.Second, MaxBodyBytes: 1 << 20,
 		SQLConnections: `{"a":"sqlite:a.db"}`, MetricsAddr: "127.0.0.1:9090",
@@ -85,6 +87,11 @@ func TestValuesThatCanNotBeAcceptedAreFaults(t *testing.T) {
 		"ALLOWED_ORIGINS=http://a.example:080":      "port",
 		"ALLOWED_ORIGINS=http://a.example:70000":    "port",
 		"ALLOWED_ORIGINS=/^https:.*$/":              "pattern",
+		"TRUSTED_PROXIES=alb.internal":              "neither an address nor a network",
+		"TRUSTED_PROXIES=10.0.0.0/33":               "neither an address nor a network",
+		"TRUSTED_PROXIES=10.0.0.1/16":               "which is 10.0.0.0/16",
+		"TRUSTED_PROXIES=0.0.0.0/0":                 "everybody",
+		"TRUSTED_PROXIES=::/0":                      "everybody",
 		"NOTEBOOK_TOKEN=two words":                  "printable ASCII",
 		"NOTEBOOK_TOKEN=schlüssel":                  "printable ASCII",
 		"INSECURE_NO_TOKEN=1":                       "neither true nor false",
