@@ -10,6 +10,18 @@ locals {
 
   reading_methods = ["GET", "HEAD"]
 
+  # The document in which the page shows HTML of cells. The service has the same
+  # path and policy. Scripts run in it, in an origin that is nobody's and without a
+  # network; without the sandbox they would run as the user.
+  sandbox_path   = "/assets/sandbox-*"
+  sandbox_policy = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob: data:; worker-src blob: data:; style-src 'unsafe-inline'; img-src data: blob:; media-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+
+  # What answers are framed by, and the policy they carry.
+  header_policies = {
+    security = { frames = "DENY", content = var.content_security_policy }
+    sandbox  = { frames = "SAMEORIGIN", content = local.sandbox_policy }
+  }
+
   # What goes to the service; everything else is the page. In the order in which
   # CloudFront tries them.
   api_behaviours = [
@@ -53,12 +65,14 @@ resource "aws_cloudfront_function" "spa" {
 }
 
 resource "aws_cloudfront_response_headers_policy" "this" {
-  name    = "${var.name_prefix}-security"
-  comment = "Security headers of page and API"
+  for_each = local.header_policies
+
+  name    = "${var.name_prefix}-${each.key}"
+  comment = each.key == "sandbox" ? "Headers of the frame for HTML of cells" : "Security headers of page and API"
 
   security_headers_config {
     content_security_policy {
-      content_security_policy = var.content_security_policy
+      content_security_policy = each.value.content
       override                = true
     }
 
@@ -74,7 +88,7 @@ resource "aws_cloudfront_response_headers_policy" "this" {
     }
 
     frame_options {
-      frame_option = "DENY"
+      frame_option = each.value.frames
       override     = true
     }
 
@@ -83,6 +97,11 @@ resource "aws_cloudfront_response_headers_policy" "this" {
       override        = true
     }
   }
+}
+
+moved {
+  from = aws_cloudfront_response_headers_policy.this
+  to   = aws_cloudfront_response_headers_policy.this["security"]
 }
 
 resource "aws_cloudfront_distribution" "this" {
@@ -118,7 +137,7 @@ resource "aws_cloudfront_distribution" "this" {
     viewer_protocol_policy     = "redirect-to-https"
     compress                   = true
     cache_policy_id            = local.caching_optimized
-    response_headers_policy_id = aws_cloudfront_response_headers_policy.this.id
+    response_headers_policy_id = aws_cloudfront_response_headers_policy.this["security"].id
 
     function_association {
       event_type   = "viewer-request"
@@ -142,8 +161,19 @@ resource "aws_cloudfront_distribution" "this" {
 
       cache_policy_id            = local.caching_disabled
       origin_request_policy_id   = local.all_viewer_except_host_header
-      response_headers_policy_id = aws_cloudfront_response_headers_policy.this.id
+      response_headers_policy_id = aws_cloudfront_response_headers_policy.this["security"].id
     }
+  }
+
+  ordered_cache_behavior {
+    path_pattern               = local.sandbox_path
+    target_origin_id           = local.frontend_origin_id
+    allowed_methods            = local.reading_methods
+    cached_methods             = local.reading_methods
+    viewer_protocol_policy     = "redirect-to-https"
+    compress                   = true
+    cache_policy_id            = local.caching_optimized
+    response_headers_policy_id = aws_cloudfront_response_headers_policy.this["sandbox"].id
   }
 
   restrictions {

@@ -33,8 +33,13 @@ output "url" {
 }
 
 output "response_headers_policy_id" {
-  description = "Id of the policy that adds the security headers."
-  value       = aws_cloudfront_response_headers_policy.this.id
+  description = "Id of the policy that adds the security headers to page and API."
+  value       = aws_cloudfront_response_headers_policy.this["security"].id
+}
+
+output "sandbox_headers_policy_id" {
+  description = "Id of the policy that adds the headers of the frame for HTML of cells."
+  value       = aws_cloudfront_response_headers_policy.this["sandbox"].id
 }
 
 output "spa_function_name" {

@@ -135,6 +135,7 @@ func TestFrontendCDNExample(t *testing.T) {
 			Function     string `json:"spa_function_name"`
 			VPCOrigin    string `json:"vpc_origin_id"`
 			Headers      string `json:"response_headers_policy_id"`
+			Sandbox      string `json:"sandbox_headers_policy_id"`
 			URL          string `json:"url"`
 		}
 		terraform.OutputStructContext(t, t.Context(), o, "frontend_cdn", &out)
@@ -157,8 +158,15 @@ func TestFrontendCDNExample(t *testing.T) {
 		require.NotEmpty(t, *page.OriginAccessControlId)
 		association := edge.DefaultCacheBehavior.FunctionAssociations.Items[0]
 		require.Equal(t, cftypes.EventTypeViewerRequest, association.EventType)
-		require.Equal(t, []string{"/api/*", "/health"}, []string{*edge.CacheBehaviors.Items[0].PathPattern, *edge.CacheBehaviors.Items[1].PathPattern})
-		for _, behaviour := range edge.CacheBehaviors.Items {
+		behaviours := edge.CacheBehaviors.Items
+		var paths []string
+		for _, behaviour := range behaviours {
+			paths = append(paths, *behaviour.PathPattern)
+		}
+		require.Equal(t, []string{"/api/*", "/health", "/assets/sandbox-*"}, paths)
+		require.Equal(t, *edge.DefaultCacheBehavior.TargetOriginId, *behaviours[2].TargetOriginId)
+		require.Equal(t, out.Sandbox, *behaviours[2].ResponseHeadersPolicyId)
+		for _, behaviour := range behaviours[:2] {
 			origin := origins[*behaviour.TargetOriginId]
 			require.Equal(t, out.VPCOrigin, *origin.VpcOriginConfig.VpcOriginId)
 			require.EqualValues(t, 45, *origin.VpcOriginConfig.OriginReadTimeout)

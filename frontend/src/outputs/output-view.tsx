@@ -4,6 +4,7 @@ import { figureOf } from "./figure.ts";
 import { JsonTree } from "./json-tree.tsx";
 import { MarkdownView } from "./markdown-view.tsx";
 import { PlotView } from "./plot-view.tsx";
+import { SandboxFrame } from "./sandbox-frame.tsx";
 import { AnsiText, StreamText } from "./stream-text.tsx";
 import { isTable, TableView } from "./table-view.tsx";
 
@@ -73,7 +74,7 @@ function DataView({ type, value, plain, label }: DataProps) {
     case "application/vnd.notebook.table+json":
       return isTable(value) ? <TableView table={value} /> : null;
     case "text/html":
-      return <HtmlView html={text(value)} label={label} />;
+      return <SandboxFrame html={text(value)} label={label} />;
     case "image/svg+xml":
       // As an image it runs no script and loads nothing.
       return <Picture source={`data:image/svg+xml;charset=utf-8,${encodeURIComponent(text(value))}`} label={label} />;
@@ -99,15 +100,6 @@ function DataView({ type, value, plain, label }: DataProps) {
 
 function Picture({ source, label }: { source: string; label: string }) {
   return <img className="picture" src={source} alt={`Made by ${label}`} />;
-}
-
-/**
- * HTML that a cell made, in a frame with an origin of its own in which no
- * script runs, no form is sent and nothing leads the page elsewhere.
- */
-function HtmlView({ html, label }: { html: string; label: string }) {
-  const page = `<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark"><style>body{margin:0;font:14px/1.5 system-ui,sans-serif}table{border-collapse:collapse}td,th{padding:2px 8px;text-align:start}img,svg{max-width:100%}</style>${html}`;
-  return <iframe className="html-output" title={`HTML made by ${label}`} sandbox="" srcDoc={page} loading="lazy" />;
 }
 
 interface ErrorProps {

@@ -66,8 +66,8 @@ run "the_policy_names_this_distribution_only" {
 
 run "page_and_api_have_their_own_behaviours" {
   assert {
-    condition     = [for b in aws_cloudfront_distribution.this.ordered_cache_behavior : b.path_pattern] == ["/api/*", "/health"]
-    error_message = "the service has /api/* and /health, the page everything else"
+    condition     = [for b in aws_cloudfront_distribution.this.ordered_cache_behavior : b.path_pattern] == ["/api/*", "/health", "/assets/sandbox-*"]
+    error_message = "the service has /api/* and /health, the page everything else, its sandbox apart"
   }
   assert {
     condition = alltrue([
@@ -76,6 +76,7 @@ run "page_and_api_have_their_own_behaviours" {
       b.cache_policy_id == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad" &&
       b.origin_request_policy_id == "b689b0a8-53d0-40ab-baf2-68738e2966ac" &&
       length(b.function_association) == 0
+      if !startswith(b.path_pattern, "/assets/")
     ])
     error_message = "the API is not cached, gets what the viewer sent, and no route of it is rewritten"
   }
@@ -105,12 +106,31 @@ run "every_answer_has_the_security_headers" {
   command = plan
 
   assert {
-    condition     = aws_cloudfront_response_headers_policy.this.security_headers_config[0].content_security_policy[0].content_security_policy == "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    condition     = aws_cloudfront_response_headers_policy.this["security"].security_headers_config[0].content_security_policy[0].content_security_policy == "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     error_message = "the policy is the one that the service sends, too"
   }
   assert {
-    condition     = aws_cloudfront_response_headers_policy.this.security_headers_config[0].strict_transport_security[0].access_control_max_age_sec == 31536000
+    condition     = aws_cloudfront_response_headers_policy.this["security"].security_headers_config[0].strict_transport_security[0].access_control_max_age_sec == 31536000
     error_message = "browsers insist on HTTPS for a year"
+  }
+}
+
+run "html_of_cells_has_no_origin_and_no_network" {
+  assert {
+    condition     = aws_cloudfront_response_headers_policy.this["sandbox"].security_headers_config[0].content_security_policy[0].content_security_policy == "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob: data:; worker-src blob: data:; style-src 'unsafe-inline'; img-src data: blob:; media-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    error_message = "the policy is the one that the service sends, too"
+  }
+  assert {
+    condition = alltrue([
+      for b in aws_cloudfront_distribution.this.ordered_cache_behavior :
+      b.target_origin_id == "frontend" && b.response_headers_policy_id == output.sandbox_headers_policy_id
+      if b.path_pattern == "/assets/sandbox-*"
+    ]) && output.sandbox_headers_policy_id != output.response_headers_policy_id
+    error_message = "the sandbox is a file of the page's, with a policy of its own"
+  }
+  assert {
+    condition     = aws_cloudfront_response_headers_policy.this["sandbox"].security_headers_config[0].frame_options[0].frame_option == "SAMEORIGIN" && aws_cloudfront_response_headers_policy.this["security"].security_headers_config[0].frame_options[0].frame_option == "DENY"
+    error_message = "the page may frame the sandbox, and nobody the page"
   }
 }
 

@@ -276,6 +276,14 @@ func (a *API) observe(c *gin.Context) {
 // need inline styles; nothing may run inline.
 const PagePolicy = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; frame-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
+// SandboxPolicy is that of the document in which the page shows HTML of cells.
+// Scripts run in it, in an origin that is nobody's and without a network, and
+// nobody but the page may frame it.
+const SandboxPolicy = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob: data:; worker-src blob: data:; style-src 'unsafe-inline'; img-src data: blob:; media-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+
+// sandboxPaths begin the names that the page's build gives to that document.
+const sandboxPaths = "/assets/sandbox-"
+
 const apiPolicy = "default-src 'none'; frame-ancestors 'none'"
 
 func (a *API) headers(c *gin.Context) {
@@ -288,6 +296,11 @@ func (a *API) headers(c *gin.Context) {
 	// Other sites' pages neither load what is here nor hold our window.
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if strings.HasPrefix(c.Request.URL.Path, sandboxPaths) {
+		h.Set("X-Frame-Options", "SAMEORIGIN")
+		h.Set("Content-Security-Policy", SandboxPolicy)
+		return
+	}
 	if ofPage(c.Request.URL.Path) {
 		h.Set("Content-Security-Policy", PagePolicy)
 		return

@@ -21,7 +21,7 @@ func servePage(t *testing.T) (*served, string) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"index.html": "<!doctype html><title>App</title>", "assets/app-1a2b.js": strings.Repeat("let x = 1;", 1000),
-		"assets/logo-3c.png": "\x89PNG", "favicon.svg": "<svg/>", ".env": "SECRET=1", "assets/.hidden": "x",
+		"assets/logo-3c.png": "\x89PNG", "assets/sandbox-4d5e6f70.html": "<!doctype html>", "favicon.svg": "<svg/>", ".env": "SECRET=1", "assets/.hidden": "x",
 	} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
@@ -90,6 +90,24 @@ func TestAssetsAreCachedForEverAndCompressed(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "index.html"), []byte("<title>New build</title>"), 0o644))
 	require.NoError(t, os.Chtimes(filepath.Join(dir, "index.html"), time.Now(), time.Now().Add(time.Minute)))
 	require.Contains(t, s.do("GET", "/", "").body, "New build")
+}
+
+func TestTheSandboxHasAPolicyOfItsOwn(t *testing.T) {
+	s, _ := servePage(t)
+	got := s.do("GET", "/assets/sandbox-4d5e6f70.html", "")
+	require.Equal(t, 200, got.StatusCode)
+	require.Equal(t, "text/html; charset=utf-8", got.Header.Get("Content-Type"))
+	require.Equal(t, SandboxPolicy, got.Header.Get("Content-Security-Policy"))
+	require.Equal(t, "SAMEORIGIN", got.Header.Get("X-Frame-Options"))
+	// Even opened by itself, or by a path that leads elsewhere, it has no origin of ours.
+	require.NotContains(t, SandboxPolicy, "allow-same-origin")
+	for _, path := range []string{"/assets/sandbox-4d5e6f70.html/../../index.html", "/assets/sandbox-x", "/assets/sandbox-%2e%2e/%2e%2e/index.html"} {
+		other := s.do("GET", path, "")
+		if policy := other.Header.Get("Content-Security-Policy"); policy != PagePolicy {
+			require.Contains(t, policy, "sandbox", path)
+		}
+	}
+	require.Equal(t, "DENY", s.do("GET", "/assets/app-1a2b.js", "").Header.Get("X-Frame-Options"))
 }
 
 func TestLinksOutOfThePageAreNotFollowed(t *testing.T) {
