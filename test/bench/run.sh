@@ -14,6 +14,7 @@ CHROMIUM=$(tool CHROMIUM)
 NOTEBOOK=$PWD/.tools/notebook
 export KERNEL_PYTHON BENCH_PYTHON FRONTEND_DIR BROWSER_MODULES CHROMIUM NOTEBOOK
 unset NOTEBOOK_TOKEN # the services of the benchmark are open, on loopback
+unset PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE # plain Python as most have it
 go build -buildvcs=false -o "$NOTEBOOK" ./service/cmd/notebook
 go build -buildvcs=false -o .tools/bench-runner ./test/bench
 exec .tools/bench-runner "$@"
