@@ -369,7 +369,7 @@ func (m *Manager) CreateCell(ctx context.Context, id string, ifMatch int64, n Ne
 		if err := s.createCell(ifMatch, cell, n.At, analysis); err != nil {
 			return placed{}, err
 		}
-		return placed{s.frozen(s.doc.Cell(cell.ID)), s.doc.Version}, nil
+		return placed{s.page.frozen(s.page.cell(cell.ID)), s.doc.Version}, nil
 	})
 	return p.cell, p.version, err
 }
@@ -401,7 +401,7 @@ func (m *Manager) UpdateCell(ctx context.Context, id, cell string, ifMatch int64
 		if err := s.updateCell(cell, ifMatch, p); err != nil {
 			return placed{}, err
 		}
-		return placed{s.frozen(s.doc.Cell(cell)), s.doc.Version}, nil
+		return placed{s.page.frozen(s.page.cell(cell)), s.doc.Version}, nil
 	})
 	return u.cell, u.version, err
 }
@@ -519,7 +519,7 @@ func (m *Manager) Variables(ctx context.Context, id string) ([]Variable, error) 
 // Complete proposes what could stand at the cursor, from the names in the kernel.
 func (m *Manager) Complete(ctx context.Context, id, cell, source string, cursor int) (Completion, error) {
 	k, err := ask(ctx, m, id, func(s *Session) (*kernel.Kernel, error) {
-		if s.doc.Cell(cell) == nil {
+		if s.page.cell(cell) == nil {
 			return nil, unknownCell("cell_id", cell)
 		}
 		return s.quietKernel()

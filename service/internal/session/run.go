@@ -71,7 +71,7 @@ func (s *Session) pump() {
 		if !ok {
 			return
 		}
-		cell := s.thaw(s.doc.Cell(step.Cell))
+		cell := s.page.thaw(s.page.cell(step.Cell))
 		s.run.order = append(s.run.order, cell.ID)
 		if len(cell.Outputs) > 0 {
 			cell.Outputs = []notebook.Output{}
@@ -115,7 +115,7 @@ func (s *Session) handle(e kernel.Event) {
 // output appends to what a cell shows. A stream's text joins the output before
 // it, if that is of the same stream.
 func (s *Session) output(id string, o notebook.Output) {
-	cell := s.doc.Cell(id)
+	cell := s.page.cell(id)
 	if cell == nil {
 		return // deleted, and what it started still prints
 	}
@@ -129,12 +129,12 @@ func (s *Session) output(id string, o notebook.Output) {
 	case n == maxOutputs || size+o.Size() > maxOutputSize:
 		o = notebook.Output{Kind: notebook.OutputStream, Stream: "stderr", Text: fmt.Sprintf(
 			"\nThis cell shows more than %d outputs or %d MiB: the rest is left out.\n", maxOutputs, maxOutputSize>>20)}
-		cell.Outputs = append(s.thaw(cell).Outputs, o, notebook.Output{Kind: notebook.OutputStream, Stream: "stderr"})
+		cell.Outputs = append(s.page.thaw(cell).Outputs, o, notebook.Output{Kind: notebook.OutputStream, Stream: "stderr"})
 		s.emit("cell.output", cellOutput{id, s.runID(), o})
 		s.keep(id)
 		return
 	}
-	s.thaw(cell)
+	s.page.thaw(cell)
 	if last := len(cell.Outputs) - 1; last >= 0 && o.Kind == notebook.OutputStream &&
 		cell.Outputs[last].Kind == notebook.OutputStream && cell.Outputs[last].Stream == o.Stream {
 		cell.Outputs[last].Text += o.Text
@@ -154,11 +154,11 @@ func (s *Session) runID() *string {
 
 // finishCell takes down how the running cell ended.
 func (s *Session) finishCell(err *notebook.CellError, took time.Duration) {
-	cell := s.doc.Cell(s.running)
+	cell := s.page.cell(s.running)
 	s.running = ""
 	if cell != nil {
 		ms := float64(took.Microseconds()) / 1000
-		s.thaw(cell).DurationMS = &ms
+		s.page.thaw(cell).DurationMS = &ms
 		s.run.failed = s.run.failed || err != nil
 		s.m.opt.Record.CellRan(cell.Kind, err, took)
 		s.keep(cell.ID)
@@ -192,14 +192,14 @@ func (s *Session) finishRun() {
 // changed, names that leave the kernel.
 func (s *Session) report() {
 	for _, id := range s.engine.TakeCleared() {
-		if cell := s.doc.Cell(id); cell != nil && len(cell.Outputs) > 0 {
-			s.thaw(cell).Outputs = []notebook.Output{}
+		if cell := s.page.cell(id); cell != nil && len(cell.Outputs) > 0 {
+			s.page.thaw(cell).Outputs = []notebook.Output{}
 			s.emit("cell.cleared", cellCleared{id})
 			s.keep(id)
 		}
 	}
 	for _, id := range s.engine.TakeChanges() {
-		cell := s.thaw(s.doc.Cell(id))
+		cell := s.page.thaw(s.page.cell(id))
 		show(s.engine, cell)
 		s.emit("cell.status", cellStatus{
 			id, s.runID(), cell.Status, cell.Error, cell.BlockedBy, cell.ExecutionCount, cell.DurationMS,
@@ -341,7 +341,7 @@ func (s *Session) endRun(err *notebook.CellError) {
 	if id := s.running; id != "" {
 		s.output(id, errorOutput(err))
 		took := time.Duration(0)
-		if cell := s.doc.Cell(id); cell != nil && cell.StartedAt != nil {
+		if cell := s.page.cell(id); cell != nil && cell.StartedAt != nil {
 			took = time.Since(cell.StartedAt.Time)
 		}
 		s.finishCell(err, took)

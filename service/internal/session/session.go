@@ -29,8 +29,7 @@ type Session struct {
 	status    atomic.Value // of the kernel: a notebook.KernelStatus
 
 	doc    *notebook.Notebook
-	frozen func(*notebook.Cell) *notebook.Cell // the cell as a copy that never changes
-	thaw   func(*notebook.Cell) *notebook.Cell // the cell, to be changed
+	page   *page // the cells of doc
 	engine *reactive.Engine
 	events *events.Log
 
@@ -84,21 +83,10 @@ func (m *Manager) newSession(ctx context.Context, doc *notebook.Notebook) (*Sess
 	s := &Session{
 		m: m, own: logs.With(context.Background(), slog.String(logs.Notebook, doc.ID)),
 		calls: make(chan func()), done: make(chan struct{}),
-		doc: doc, engine: engine, events: events.NewLog(notebook.NewID(), events.DefaultLimits),
+		doc: doc, page: newPage(doc.Cells), engine: engine, events: events.NewLog(notebook.NewID(), events.DefaultLimits),
 		ran: map[string]struct{}{}, used: time.Now(),
 	}
 	s.about = s.own
-	copies := map[*notebook.Cell]*notebook.Cell{}
-	s.frozen = func(c *notebook.Cell) *notebook.Cell {
-		if copies[c] == nil {
-			copies[c] = c.Clone()
-		}
-		return copies[c]
-	}
-	s.thaw = func(c *notebook.Cell) *notebook.Cell {
-		delete(copies, c)
-		return c
-	}
 	doc.Kernel = notebook.Kernel{Status: notebook.KernelNone}
 	s.status.Store(notebook.KernelNone)
 	for _, c := range doc.Cells {
@@ -198,10 +186,7 @@ func (s *Session) emit(typ string, fields any) {
 // snapshot returns the notebook as it is now; the copy never changes.
 func (s *Session) snapshot() *notebook.Notebook {
 	n := *s.doc
-	n.Cells = make([]*notebook.Cell, len(s.doc.Cells))
-	for i, c := range s.doc.Cells {
-		n.Cells[i] = s.frozen(c)
-	}
+	n.Cells = s.page.snapshot(s.doc.Cells)
 	return &n
 }
 
@@ -230,10 +215,7 @@ func (s *Session) commit(ifMatch int64, f func(draft *notebook.Notebook) (Change
 	change.Base = s.doc.Version
 	draft.Changed()
 	kept := draft
-	kept.Cells = make([]*notebook.Cell, len(draft.Cells))
-	for i, c := range draft.Cells {
-		kept.Cells[i] = s.frozen(c)
-	}
+	kept.Cells = s.page.snapshot(draft.Cells)
 	change.Notebook = &kept
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
@@ -247,7 +229,7 @@ func (s *Session) commit(ifMatch int64, f func(draft *notebook.Notebook) (Change
 		}
 		return err
 	}
-	s.doc = &draft
+	s.doc, s.page = &draft, s.page.follow(draft.Cells, kept.Cells)
 	return nil
 }
 
@@ -367,16 +349,16 @@ func (s *Session) createCell(ifMatch int64, cell *notebook.Cell, at notebook.Pla
 	if err != nil {
 		return err
 	}
-	s.engine.Insert(source(cell, a), s.doc.Index(cell.ID))
-	show(s.engine, s.thaw(cell))
+	s.engine.Insert(source(cell, a), s.page.index(cell.ID))
+	show(s.engine, s.page.thaw(cell))
 	s.keep(cell.ID)
-	s.emit("cell.created", cellCreated{s.frozen(cell), s.doc.Above(cell.ID), s.doc.Version})
+	s.emit("cell.created", cellCreated{s.page.frozen(cell), s.doc.Above(cell.ID), s.doc.Version})
 	s.report()
 	return nil
 }
 
 func (s *Session) updateCell(id string, ifMatch int64, p CellPatch) error {
-	old := s.doc.Cell(id)
+	old := s.page.cell(id)
 	if old == nil {
 		return ErrCellNotFound
 	}
@@ -426,14 +408,10 @@ func (s *Session) updateCell(id string, ifMatch int64, p CellPatch) error {
 		return change, nil
 	})
 	if err != nil {
-		s.thaw(next)
 		return err
 	}
-	if written {
-		s.thaw(old)
-	}
 	if moved {
-		s.engine.Move(id, s.doc.Index(id))
+		s.engine.Move(id, s.page.index(id))
 		s.emit("cell.moved", cellMoved{id, s.doc.Above(id), s.doc.Version})
 	}
 	if !written {
@@ -447,8 +425,8 @@ func (s *Session) updateCell(id string, ifMatch int64, p CellPatch) error {
 		s.emit("cell.cleared", cellCleared{id})
 	}
 	plan := s.engine.SetDisabled(id, next.Disabled)
-	show(s.engine, s.thaw(next))
-	s.emit("cell.updated", cellUpdated{cellWithoutOutputs{Cell: s.frozen(next)}, s.doc.Version})
+	show(s.engine, s.page.thaw(next))
+	s.emit("cell.updated", cellUpdated{cellWithoutOutputs{Cell: s.page.frozen(next)}, s.doc.Version})
 	s.begin(plan, false)
 	return nil
 }
@@ -464,7 +442,7 @@ func (s *Session) moves(id string, at notebook.Place) (bool, error) {
 		return false, nil
 	case at.After == id:
 		return false, &notebook.FieldError{Field: "after", Message: "a cell can't stand after itself"}
-	case at.After != "" && s.doc.Index(at.After) < 0:
+	case at.After != "" && s.page.index(at.After) < 0:
 		return false, unknownCell("after", at.After)
 	}
 	above := s.doc.Above(id)
@@ -476,7 +454,7 @@ func unknownCell(field, id string) error {
 }
 
 func (s *Session) deleteCell(id string, ifMatch int64) error {
-	old := s.doc.Cell(id)
+	old := s.page.cell(id)
 	if old == nil {
 		return ErrCellNotFound
 	}
@@ -487,7 +465,6 @@ func (s *Session) deleteCell(id string, ifMatch int64) error {
 	if err != nil {
 		return err
 	}
-	s.thaw(old)
 	delete(s.ran, id)
 	plan := s.engine.Delete(id)
 	s.deleted = append(s.deleted, id)

@@ -350,16 +350,12 @@ func (s *Store) Apply(ctx context.Context, c session.Change) error {
 	if err != nil {
 		return err
 	}
-	order, err := json.Marshal(storekit.Order(n))
-	if err != nil {
-		return fmt.Errorf("encode order of cells: %w", err)
-	}
 	err = s.change(ctx, func(ctx context.Context, st *statements) error {
 		if c.Base == 0 {
 			if _, err := st.current(ctx, n.ID); err != nil {
 				return err
 			}
-		} else if err := st.document(ctx, c, string(order)); err != nil {
+		} else if err := st.document(ctx, c); err != nil {
 			return err
 		}
 		return st.keep(ctx, n.ID, results)
@@ -380,7 +376,7 @@ func (st *statements) current(ctx context.Context, id string) (version int64, er
 }
 
 // document writes what changed of what people wrote.
-func (st *statements) document(ctx context.Context, c session.Change, order string) error {
+func (st *statements) document(ctx context.Context, c session.Change) error {
 	n := c.Notebook
 	done, err := st.updateNotebook.ExecContext(ctx, n.Name, storekit.Fold(n.Name), n.Mode, n.Version,
 		len(n.Cells), n.UpdatedAt.UnixMilli(), n.ID, c.Base)
@@ -425,7 +421,11 @@ func (st *statements) document(ctx context.Context, c session.Change, order stri
 		}
 	}
 	if arrange {
-		if _, err := st.order.ExecContext(ctx, order, n.ID); err != nil {
+		order, err := json.Marshal(storekit.Order(n))
+		if err != nil {
+			return fmt.Errorf("encode order of cells: %w", err)
+		}
+		if _, err := st.order.ExecContext(ctx, string(order), n.ID); err != nil {
 			return err
 		}
 	}
