@@ -315,9 +315,7 @@ func (f *fake) Subscribe(_ context.Context, id, epoch string, after uint64) (*ev
 		return nil, f.ended
 	}
 	log := f.logs[id]
-	return log.Subscribe(epoch, after, func(clients int) (any, error) {
-		return map[string]any{"notebook": n.Clone(), "clients": clients}, nil
-	})
+	return log.Subscribe(epoch, after, func() (any, error) { return map[string]any{"notebook": n.Clone()}, nil })
 }
 
 func (f *fake) Check(context.Context) map[string]error {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/logs"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
 )
@@ -51,15 +51,12 @@ func (t timing) orDefault() timing {
 	return t
 }
 
-// slowest is the rate at which a large frame must at least leave, in bytes a
-// second.
-const slowest = 64 << 10
-
 // socketServer is what all sockets share.
 type socketServer struct {
 	timing  timing
 	running sync.WaitGroup
-	pool    sync.Pool // of write buffers, which a socket holds only while it writes
+	pool    sync.Pool // of gorilla's write buffers, which a socket holds only while it writes
+	batches sync.Pool // of *batch
 
 	mu       sync.Mutex
 	draining bool
@@ -83,24 +80,28 @@ func (s *socketServer) drain() {
 	s.draining = true
 }
 
-// socket is one WebSocket connection. The handler's goroutine reads, one
-// writes, and a third handles commands once there are any.
+// socket is one WebSocket connection. One goroutine reads it. Writing and
+// commands have one while there is something to do, so that a socket that is
+// idle costs little.
 type socket struct {
 	*socketServer
 	api     *API
-	conn    *websocket.Conn
+	conn    *websocket.Conn // reads, and writes control frames
+	link    *link           // what it writes them to; writes events
 	sub     *events.Subscriber
 	nb      string
-	session sessionID // zero if it came in by other means
-	stop    context.CancelCauseFunc
+	session sessionID     // zero if it came in by other means
+	written chan struct{} // closed when the last event was written, or none can be
+	ping    *time.Timer
 
 	deadline sync.Mutex // guards the connection's read deadline, and:
 	leaving  bool       // the deadline is that of our goodbye
 	code     int        // the close code that we sent first, or 0
 
-	commands chan []byte // nil until the first
-	waiting  *semaphore.Weighted
-	handled  chan struct{} // closed when the last command was handled
+	waiting *semaphore.Weighted // commands; nil until the first
+	work    sync.Mutex          // guards:
+	todo    [][]byte            // commands, in order
+	working bool                // somebody handles them
 }
 
 // revoke ends the sockets of a session.
@@ -109,7 +110,7 @@ func (s *socketServer) revoke(id sessionID) {
 	defer s.mu.Unlock()
 	for one := range s.open {
 		if one.session == id {
-			one.stop(events.ErrRevoked)
+			one.sub.End(events.ErrRevoked)
 		}
 	}
 }
@@ -149,108 +150,120 @@ func (a *API) socket(c *gin.Context) error {
 	if !a.sockets.enter() {
 		return session.ErrDraining
 	}
-	defer a.sockets.running.Done()
+	s, err := a.open(c, nb, after)
+	if err != nil || s == nil {
+		a.sockets.running.Done()
+		return err
+	}
+	// On a goroutine of its own, so that the request with its buffers is let go of.
+	go s.serve(logs.Detach(c.Request.Context()))
+	return nil
+}
+
+// open upgrades the connection. It returns nil if that is gone.
+func (a *API) open(c *gin.Context, nb string, after uint64) (*socket, error) {
 	// Before the upgrade, so that what goes wrong is still an HTTP answer.
 	sub, err := a.notebooks.Subscribe(c.Request.Context(), nb, c.Query("epoch"), after)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer sub.Close()
 	var refused *Problem
 	upgrader := websocket.Upgrader{
-		ReadBufferSize: 1 << 10, WriteBufferSize: 4 << 10, WriteBufferPool: &a.sockets.pool,
+		ReadBufferSize: 512, WriteBufferSize: 512, WriteBufferPool: &a.sockets.pool,
 		CheckOrigin: func(*http.Request) bool { return true }, // the door did
 		Error: func(_ http.ResponseWriter, _ *http.Request, status int, reason error) {
 			refused = newProblem(status, reason.Error())
 		},
 	}
 	c.Status(http.StatusSwitchingProtocols) // what is sent past gin, unless it is refused
-	conn, err := upgrader.Upgrade(c.Writer, c.Request, nil)
+	link := &link{timing: a.sockets.timing}
+	conn, err := upgrader.Upgrade(hijacker{c.Writer, link}, c.Request, nil)
 	if err != nil {
+		sub.Close()
 		if refused != nil {
-			return refused
+			return nil, refused
 		}
-		return nil // the connection is gone
+		return nil, nil
 	}
-	defer conn.Close()
 	a.record.Request(c.Request.Method, c.FullPath(), http.StatusSwitchingProtocols, 0)
-	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
-		_ = tcp.SetNoDelay(true) // Go's default, which events rely on
-	}
-	ctx, stop := context.WithCancelCause(context.WithoutCancel(c.Request.Context()))
-	defer stop(nil)
-	s := &socket{socketServer: &a.sockets, api: a, conn: conn, sub: sub, nb: nb, stop: stop}
+	s := &socket{socketServer: &a.sockets, api: a, conn: conn, link: link, sub: sub, nb: nb, written: make(chan struct{})}
 	if id, ok := c.Get(keySession); ok {
 		s.session = id.(sessionID)
 	}
-	s.serve(ctx)
-	return nil
+	return s, nil
 }
 
 func (s *socket) serve(ctx context.Context) {
 	s.mu.Lock()
-	s.open[s] = struct{}{}
+	s.socketServer.open[s] = struct{}{}
 	s.mu.Unlock()
 	defer func() {
+		if fault := recover(); fault != nil {
+			s.api.log.ErrorContext(ctx, "socket panicked", "panic", fault, "stack", string(debug.Stack()))
+		}
+		s.sub.Close()
+		_ = s.conn.Close()
 		s.mu.Lock()
-		delete(s.open, s)
+		delete(s.socketServer.open, s)
 		s.mu.Unlock()
 		s.api.record.SocketClosed(s.code)
+		s.running.Done()
 	}()
 
-	written := make(chan struct{})
-	go func() {
-		defer close(written)
-		s.writeLoop(ctx)
-	}()
+	s.ping = time.AfterFunc(time.Hour, s.sendPing)
+	s.ping.Reset(s.timing.ping) // now that sendPing finds it
+	defer s.ping.Stop()
+	s.sub.Notify(func() { go s.write() })
+	go s.write()
 	s.readLoop(ctx)
-	if s.commands != nil {
-		close(s.commands) // what has come is still done: its sender may have left at once
-		<-s.handled
+	if s.waiting != nil {
+		// What has come is still done: its sender may have left at once.
+		_ = s.waiting.Acquire(context.Background(), maxFrame)
 	}
 	s.sub.Close()
-	<-written
+	_ = s.conn.Close() // what is being written now is read by nobody
+	<-s.written
 }
 
-// closing notes the code of a close that is sent.
-func (s *socket) closing(code int) {
-	s.deadline.Lock()
-	defer s.deadline.Unlock()
-	if s.code == 0 {
-		s.code = code
+// write writes what the subscription has, until there is nothing more. Whoever
+// is told that there is something calls it, so there is one at a time. When the
+// subscription ends it says why, and leaves the peer a moment to answer.
+func (s *socket) write() {
+	b, _ := s.batches.Get().(*batch)
+	if b == nil {
+		b = newBatch()
 	}
-}
-
-// writeLoop writes what the subscription has, and pings. When the subscription
-// ends it says why, and leaves the peer a moment to answer.
-func (s *socket) writeLoop(ctx context.Context) {
-	ping := time.Now().Add(s.timing.ping)
+	defer func() {
+		if b.reset() {
+			s.batches.Put(b)
+		}
+	}()
 	for {
-		wait, cancel := context.WithDeadline(ctx, ping)
-		frames, err := s.sub.Next(wait)
-		cancel()
-		if cause := context.Cause(ctx); cause != nil {
-			frames, err = nil, cause
-		}
-		for _, frame := range frames {
-			_ = s.conn.SetWriteDeadline(time.Now().Add(s.timing.write + time.Duration(len(frame)/slowest)*time.Second))
-			if s.conn.WriteMessage(websocket.TextMessage, frame) != nil {
+		var err error
+		b.frames, err = s.sub.Take(b.frames[:0])
+		switch {
+		case len(b.frames) > 0:
+			if s.link.send(b) != nil {
 				_ = s.conn.Close() // the reader ends by it
+				close(s.written)
 				return
 			}
-		}
-		if now := time.Now(); !now.Before(ping) {
-			ping = now.Add(s.timing.ping)
-			if s.conn.WriteControl(websocket.PingMessage, nil, now.Add(s.timing.write)) != nil {
-				_ = s.conn.Close()
-				return
-			}
-		}
-		if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		case err != nil:
 			s.sayGoodbye(err)
+			close(s.written)
+			return
+		default:
 			return
 		}
 	}
+}
+
+func (s *socket) sendPing() {
+	if s.link.ping() != nil {
+		_ = s.conn.Close()
+		return
+	}
+	s.ping.Reset(s.timing.ping)
 }
 
 func (s *socket) sayGoodbye(reason error) {
@@ -267,6 +280,15 @@ func (s *socket) sayGoodbye(reason error) {
 	defer s.deadline.Unlock()
 	s.leaving = true
 	_ = s.conn.SetReadDeadline(time.Now().Add(s.timing.linger))
+}
+
+// closing notes the code of a close that is sent.
+func (s *socket) closing(code int) {
+	s.deadline.Lock()
+	defer s.deadline.Unlock()
+	if s.code == 0 {
+		s.code = code
+	}
 }
 
 // alive notes a sign of life.
@@ -369,26 +391,40 @@ func (s *socket) discard() {
 	_, _ = io.Copy(io.Discard, io.LimitReader(s.conn.NetConn(), 8*maxFrame))
 }
 
-// queue hands a command to the goroutine that handles them, in order. A client
-// that sends faster than that waits: its connection is not read meanwhile.
+// queue has a command handled after those before it. A client that sends faster
+// than that waits: its connection is not read meanwhile.
 func (s *socket) queue(ctx context.Context, frame []byte) {
-	if s.commands == nil {
-		s.commands, s.handled = make(chan []byte, maxCommands), make(chan struct{})
+	if s.waiting == nil {
 		s.waiting = semaphore.NewWeighted(maxFrame)
-		go s.handleCommands(ctx)
 	}
-	// The goroutine goes on until the channel is closed, so this ends.
-	if s.waiting.Acquire(context.WithoutCancel(ctx), int64(len(frame))) == nil {
-		s.commands <- frame
+	// The handler goes on until there are none, so this ends.
+	_ = s.waiting.Acquire(context.Background(), weight(frame))
+	s.work.Lock()
+	defer s.work.Unlock()
+	s.todo = append(s.todo, frame)
+	if !s.working {
+		s.working = true
+		go s.handleCommands(ctx)
 	}
 }
 
+// weight is a command's share of what may wait, so that neither many nor large
+// ones pile up.
+func weight(frame []byte) int64 { return int64(max(len(frame), maxFrame/maxCommands)) }
+
 func (s *socket) handleCommands(ctx context.Context) {
-	defer close(s.handled)
-	ctx = context.WithoutCancel(ctx) // a command that came is done, whoever left
-	for frame := range s.commands {
-		s.sub.Send(s.api.answer(ctx, s.timing.command, s.nb, frame))
-		s.waiting.Release(int64(len(frame)))
+	for {
+		s.work.Lock()
+		if len(s.todo) == 0 {
+			s.todo, s.working = nil, false
+			s.work.Unlock()
+			return
+		}
+		frame := s.todo[0]
+		s.todo = s.todo[1:]
+		s.work.Unlock()
+		s.sub.Send(events.NewFrame(s.api.answer(ctx, s.timing.command, s.nb, frame)))
+		s.waiting.Release(weight(frame))
 	}
 }
 

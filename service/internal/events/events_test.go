@@ -1,13 +1,19 @@
 package events
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 )
@@ -17,8 +23,8 @@ type fields struct {
 	Text string `json:"text,omitempty"`
 }
 
-// message is what a client reads of any frame.
-type message struct {
+// told is what a client reads of any frame.
+type told struct {
 	Type    string
 	Epoch   string
 	Seq     *uint64
@@ -27,22 +33,18 @@ type message struct {
 	State   string
 }
 
-func read(t require.TestingT, frame []byte) message {
-	var m message
-	require.NoError(t, json.Unmarshal(frame, &m), "%s", frame)
+func read(t require.TestingT, frame Frame) told {
+	var m told
+	require.NoError(t, json.Unmarshal(frame.Text(), &m), "%s", frame)
 	return m
 }
 
 // drain returns what is queued now, without presence, and why there is no more.
-func drain(t require.TestingT, s *Subscriber) (found []message, reason error) {
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
+func drain(t require.TestingT, s *Subscriber) (found []told, reason error) {
+	s.Notify(func() {})
 	for {
-		frames, err := s.Next(now)
-		if err != nil {
-			if err == context.Canceled {
-				err = nil
-			}
+		frames, err := s.Take(nil)
+		if err != nil || len(frames) == 0 {
 			return found, err
 		}
 		for _, frame := range frames {
@@ -54,9 +56,7 @@ func drain(t require.TestingT, s *Subscriber) (found []message, reason error) {
 }
 
 func subscribe(t require.TestingT, l *Log, epoch string, after uint64) *Subscriber {
-	s, err := l.Subscribe(epoch, after, func(clients int) (any, error) {
-		return map[string]any{"state": "all", "clients": clients}, nil
-	})
+	s, err := l.Subscribe(epoch, after, func() (any, error) { return map[string]any{"state": "all"}, nil })
 	require.NoError(t, err)
 	return s
 }
@@ -122,8 +122,11 @@ func TestWhatIsKeptIsBoundedAndWhoIsOlderGetsASnapshot(t *testing.T) {
 	for range 100 {
 		require.NoError(t, l.Publish("tick", fields{Text: strings.Repeat("x", 100)}))
 	}
-	require.LessOrEqual(t, l.keptBytes, 500)
-	require.Less(t, cap(l.kept), 200, "what is forgotten is let go of")
+	got, _ = drain(t, subscribe(t, l, "e", 97))
+	require.Equal(t, "resumed", got[0].Type)
+	require.Len(t, got, 1+3)
+	got, _ = drain(t, subscribe(t, l, "e", 96))
+	require.Equal(t, "snapshot", got[0].Type, "four of them are more than 500 bytes")
 }
 
 func TestASlowClientIsToldSoAndDelaysNobody(t *testing.T) {
@@ -158,28 +161,81 @@ func TestOneEventInAnEmptyQueueAlwaysFits(t *testing.T) {
 func TestWhoComesAndGoesIsToldToTheOthers(t *testing.T) {
 	l := NewLog("e", DefaultLimits)
 	a := subscribe(t, l, "", 0)
-	b := subscribe(t, l, "", 0)
-	b.Close()
-	b.Close()
-	frames, err := a.Next(t.Context())
-	require.NoError(t, err)
-	var counts []int
-	for _, frame := range frames {
-		if m := read(t, frame); m.Type == "presence" {
-			require.Nil(t, m.Seq)
-			counts = append(counts, m.Clients)
+	counts := make(chan int, 100)
+	go func() {
+		defer close(counts)
+		for {
+			frames, err := a.Next(t.Context())
+			if err != nil {
+				return
+			}
+			for _, frame := range frames {
+				if m := read(t, frame); m.Type == "presence" {
+					require.Nil(t, m.Seq)
+					counts <- m.Clients
+				}
+			}
 		}
+	}()
+	until := func(n int) {
+		t.Helper()
+		for got := range counts {
+			if got == n {
+				return
+			}
+		}
+		t.Fatalf("nobody was told that there are %d", n)
 	}
-	require.Equal(t, []int{1, 2, 1}, counts)
+	b := subscribe(t, l, "", 0)
+	until(2)
+	resumed := subscribe(t, l, "e", 0)
+	frames, err := resumed.Take(nil)
+	require.NoError(t, err)
+	require.Equal(t, 3, read(t, frames[1]).Clients, "who resumes has no snapshot to tell it")
+	until(3)
+	resumed.Close()
+	b.Close()
+	b.Close()
+	until(1)
 	require.Equal(t, 1, l.Clients())
 	_, err = drain(t, b)
 	require.ErrorIs(t, err, ErrClosed)
+	l.End(ErrDraining)
+	_, more := <-counts
+	require.False(t, more)
+}
+
+// A crowd that comes at once is not told of each one: that would be the square
+// of its size.
+func TestACrowdIsToldOfAFewTimesOnly(t *testing.T) {
+	l := NewLog("e", DefaultLimits)
+	first := subscribe(t, l, "", 0)
+	first.Notify(func() {})
+	frames, _ := first.Take(nil)
+	require.Len(t, frames, 1)
+	var crowd []*Subscriber
+	for range 1000 {
+		crowd = append(crowd, subscribe(t, l, "", 0))
+	}
+	last := 0
+	require.Eventually(t, func() bool {
+		frames, err := first.Take(nil)
+		require.NoError(t, err)
+		for _, frame := range frames {
+			last = read(t, frame).Clients
+		}
+		return last == 1001
+	}, time.Minute, time.Millisecond)
+	newest := crowd[999]
+	frames, _ = newest.Take(nil)
+	require.Len(t, frames, 1, "its snapshot has told it")
+	require.Equal(t, 1001, read(t, frames[0]).Clients)
 }
 
 func TestAReplyGoesToOneClientAlone(t *testing.T) {
 	l := NewLog("e", DefaultLimits)
 	a, b := subscribe(t, l, "", 0), subscribe(t, l, "", 0)
-	a.Send([]byte(`{"type":"reply"}`))
+	a.Send(NewFrame([]byte(`{"type":"reply"}`)))
 	got, _ := drain(t, a)
 	require.Equal(t, "reply", got[1].Type)
 	got, _ = drain(t, b)
@@ -194,7 +250,7 @@ func TestTheEndComesAfterWhatIsQueuedAndHoldsForThoseWhoComeLater(t *testing.T) 
 	got, err := drain(t, s)
 	require.Len(t, got, 2)
 	require.ErrorIs(t, err, ErrDeleted)
-	_, err = l.Subscribe("", 0, func(int) (any, error) { return fields{}, nil })
+	_, err = l.Subscribe("", 0, func() (any, error) { return fields{}, nil })
 	require.ErrorIs(t, err, ErrDeleted)
 }
 
@@ -202,7 +258,7 @@ func TestNextWaitsUntilThereIsSomethingOrItsContextEnds(t *testing.T) {
 	l := NewLog("e", DefaultLimits)
 	s := subscribe(t, l, "", 0)
 	_, _ = drain(t, s)
-	got := make(chan [][]byte)
+	got := make(chan []Frame)
 	go func() {
 		frames, _ := s.Next(context.Background())
 		got <- frames
@@ -267,4 +323,111 @@ func TestAClientThatComesAndGoesMissesNothing(t *testing.T) {
 		}
 		require.Equal(t, l.Seq(), seen)
 	})
+}
+
+// The queue is bounded by bytes alone: many small events fit, also when more
+// of them wait than are kept for resuming.
+func TestMoreEventsMayWaitThanAreKeptForResuming(t *testing.T) {
+	l := NewLog("e", Limits{KeptBytes: 8 << 20, KeptEvents: 10, QueueBytes: 1 << 20})
+	s := subscribe(t, l, "", 0)
+	_, _ = drain(t, s)
+	for i := range 1000 {
+		require.NoError(t, l.Publish("tick", fields{N: i}))
+	}
+	got, err := drain(t, s)
+	require.NoError(t, err)
+	require.Len(t, got, 1000)
+	require.Less(t, s.Queued(), 1)
+	require.NoError(t, l.Publish("big", fields{Text: strings.Repeat("x", 1<<20)}))
+	require.NoError(t, l.Publish("tick", fields{}))
+	require.LessOrEqual(t, len(l.kept), 11, "what nobody can be given any more is let go of")
+	require.Less(t, cap(l.kept), 4000)
+}
+
+func TestAReplyStaysBehindTheEventsBeforeIt(t *testing.T) {
+	l := NewLog("e", DefaultLimits)
+	s := subscribe(t, l, "", 0)
+	require.NoError(t, l.Publish("before", fields{}))
+	s.Send(NewFrame([]byte(`{"type":"reply"}`)))
+	require.NoError(t, l.Publish("after", fields{}))
+	got, err := drain(t, s)
+	require.NoError(t, err)
+	var order []string
+	for _, m := range got {
+		order = append(order, m.Type)
+	}
+	require.Equal(t, []string{"snapshot", "before", "reply", "after"}, order)
+}
+
+func TestRepliesThatNobodyReadsEndTheSubscription(t *testing.T) {
+	l := NewLog("e", Limits{KeptBytes: 1 << 20, KeptEvents: 10, QueueBytes: 1000})
+	s := subscribe(t, l, "", 0)
+	for range 100 {
+		s.Send(NewFrame([]byte(`{"type":"reply"}`)))
+		require.LessOrEqual(t, s.privateBytes, 1000)
+	}
+	_, err := drain(t, s)
+	require.ErrorIs(t, err, ErrTooSlow)
+}
+
+func TestAnEndedSubscriptionGivesNothingMore(t *testing.T) {
+	l := NewLog("e", DefaultLimits)
+	s := subscribe(t, l, "", 0)
+	woken := 0
+	s.Notify(func() { woken++ })
+	_, _ = s.Take(nil)
+	_, _ = s.Take(nil)
+	s.End(ErrRevoked)
+	require.Equal(t, 1, woken)
+	require.NoError(t, l.Publish("tick", fields{}))
+	frames, err := s.Take(nil)
+	require.ErrorIs(t, err, ErrRevoked)
+	require.Empty(t, frames)
+	require.Zero(t, l.Clients())
+}
+
+func TestFramesAreThoseOfTheStandard(t *testing.T) {
+	for _, n := range []int{0, 1, 125, 126, 65535, 65536, 1 << 20} {
+		text := strings.Repeat("x", n)
+		f := NewFrame([]byte(text[:n/2]), []byte(text[n/2:]))
+		require.Equal(t, text, string(f.Text()))
+		prepared, err := websocket.NewPreparedMessage(websocket.TextMessage, []byte(text))
+		require.NoError(t, err)
+		require.Equal(t, wire(t, prepared), []byte(f), "%d bytes", n)
+	}
+}
+
+// wire is what gorilla sends for a message.
+func wire(t *testing.T, m *websocket.PreparedMessage) []byte {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	upgrader := websocket.Upgrader{}
+	request, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")))
+	require.NoError(t, err)
+	got := make(chan []byte, 1)
+	go func() {
+		defer close(got)
+		reader := bufio.NewReader(ours)
+		res, err := http.ReadResponse(reader, request)
+		if err != nil || res.StatusCode != 101 {
+			return
+		}
+		raw, _ := io.ReadAll(reader)
+		got <- raw
+	}()
+	conn, err := upgrader.Upgrade(hijacker{httptest.NewRecorder(), theirs}, request, nil)
+	require.NoError(t, err)
+	require.NoError(t, conn.WritePreparedMessage(m))
+	require.NoError(t, conn.Close())
+	return <-got
+}
+
+type hijacker struct {
+	*httptest.ResponseRecorder
+	conn net.Conn
+}
+
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.conn, bufio.NewReadWriter(bufio.NewReader(h.conn), bufio.NewWriter(h.conn)), nil
 }

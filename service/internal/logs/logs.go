@@ -33,6 +33,12 @@ func With(ctx context.Context, attrs ...slog.Attr) context.Context {
 	return context.WithValue(ctx, key{}, attrs)
 }
 
+// Detach returns a context that has the attributes of ctx and nothing else of
+// it: for what goes on longer than a request.
+func Detach(ctx context.Context) context.Context {
+	return context.WithValue(context.Background(), key{}, ctx.Value(key{}))
+}
+
 // Handler adds the attributes of contexts to the lines of another handler.
 type Handler struct{ slog.Handler }
 

@@ -191,11 +191,10 @@ func (s *Session) snapshot() *notebook.Notebook {
 }
 
 func (s *Session) subscribe(epoch string, after uint64) (*events.Subscriber, error) {
-	return s.events.Subscribe(epoch, after, func(clients int) (any, error) {
+	return s.events.Subscribe(epoch, after, func() (any, error) {
 		return struct {
 			Notebook *notebook.Notebook `json:"notebook"`
-			Clients  int                `json:"clients"`
-		}{s.snapshot(), clients}, nil
+		}{s.snapshot()}, nil
 	})
 }
 
