@@ -4,6 +4,7 @@ import type {
   CellPatch,
   Completions,
   ExportFormat,
+  Graph,
   ImportedNotebook,
   ImportType,
   NewCell,
@@ -162,6 +163,10 @@ export class ApiClient {
 
   async restart(id: string, run: boolean): Promise<void> {
     await this.#send("POST", `${notebookPath(id)}/restart`, { body: { run } });
+  }
+
+  graph(id: string, signal?: AbortSignal): Promise<Graph> {
+    return this.#json("GET", `${notebookPath(id)}/graph`, { signal });
   }
 
   async variables(id: string, signal?: AbortSignal): Promise<Variable[]> {

@@ -170,6 +170,19 @@ export interface Variable {
   summary: string;
 }
 
+/** Which cells depend on which. */
+export interface Graph {
+  cells: { id: string; defines: string[]; references: string[] }[];
+  edges: GraphEdge[];
+}
+
+/** `to` reads names that `from` defines. */
+export interface GraphEdge {
+  from: string;
+  to: string;
+  names: string[];
+}
+
 /** Why a cell is part of a run. */
 export type RunReason =
   | { because: "requested" }

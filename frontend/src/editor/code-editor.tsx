@@ -3,6 +3,7 @@ import type { CellKind } from "../api/types.ts";
 import { useTheme } from "../app/theme.tsx";
 import type { CellModels } from "./models.ts";
 import type * as Monaco from "./monaco.ts";
+import { pythonOccurrences, sqlOccurrences } from "./occurrences.ts";
 
 type Editing = typeof Monaco;
 type Editor = Monaco.monaco.editor.IStandaloneCodeEditor;
@@ -17,6 +18,10 @@ export interface EditorCommands {
   /** The cursor goes on into the cell above or below. */
   cross: (direction: -1 | 1) => void;
   move: (direction: -1 | 1) => void;
+  /** The cursor is on a word; null: on none, or in no editor. */
+  atWord: (word: string | null) => void;
+  /** Goes to where a name is defined. */
+  define: (name: string) => void;
 }
 
 /** Lets the page put the cursor into an editor that may not exist yet. */
@@ -35,8 +40,17 @@ interface Props {
   models: CellModels;
   commands: EditorCommands;
   focus: FocusRequest | null;
-  /** The line to underline and the reason. */
-  fault: { line: number; message: string } | null;
+  faults: readonly Fault[];
+  /** A name to mark wherever the source uses it. */
+  mark: string | null;
+  readOnly?: boolean;
+}
+
+/** What to underline and why: a name wherever it stands, or else a line. */
+export interface Fault {
+  line?: number;
+  name?: string;
+  message: string;
 }
 
 const placeholders: Record<CellKind, string> = {
@@ -53,7 +67,7 @@ const padding = 10;
  * Far from the screen it is plain text of the same size, as hundreds of
  * editors are more than a browser can carry.
  */
-export function CodeEditor({ cell, kind, text, label, models, commands, focus, fault }: Props) {
+export function CodeEditor({ cell, kind, text, label, models, commands, focus, faults, mark, readOnly = false }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const editorRef = useRef<Editor | null>(null);
   const commandsRef = useRef(commands);
@@ -115,9 +129,24 @@ export function CodeEditor({ cell, kind, text, label, models, commands, focus, f
     editor.onDidContentSizeChange(fit);
     editor.onDidFocusEditorText(() => {
       setFocused(true);
+      tellWord();
     });
     editor.onDidBlurEditorText(() => {
       setFocused(false);
+      commandsRef.current.atWord(null);
+    });
+    const wordAt = (position: Monaco.monaco.IPosition | null) =>
+      position === null ? null : (editor.getModel()?.getWordAtPosition(position)?.word ?? null);
+    const tellWord = () => {
+      if (editor.hasTextFocus()) commandsRef.current.atWord(wordAt(editor.getPosition()));
+    };
+    editor.onDidChangeCursorPosition(tellWord);
+    editor.onMouseDown(({ event, target }) => {
+      if (!(event.ctrlKey || event.metaKey) || event.altKey || !event.leftButton) return;
+      const word = wordAt(target.position);
+      if (word === null) return;
+      event.preventDefault();
+      commandsRef.current.define(word);
     });
     fit();
     return () => {
@@ -137,8 +166,10 @@ export function CodeEditor({ cell, kind, text, label, models, commands, focus, f
       placeholder: placeholders[kind],
       wordWrap: kind === "markdown" ? "on" : "off",
       lineNumbers: kind === "markdown" ? "off" : "on",
+      readOnly,
+      domReadOnly: readOnly,
     });
-  }, [editing, wanted, kind, label]);
+  }, [editing, wanted, kind, label, readOnly]);
 
   useEffect(() => {
     const editor = editorRef.current;
@@ -156,30 +187,59 @@ export function CodeEditor({ cell, kind, text, label, models, commands, focus, f
   useEffect(() => {
     const model = editorRef.current?.getModel();
     if (!editing || !model) return;
-    const line = fault ? Math.min(fault.line, model.getLineCount()) : 0;
     editing.monaco.editor.setModelMarkers(
       model,
       "analysis",
-      fault === null
-        ? []
-        : [
-            {
-              severity: editing.monaco.MarkerSeverity.Error,
-              message: fault.message,
-              startLineNumber: line,
-              endLineNumber: line,
-              startColumn: model.getLineFirstNonWhitespaceColumn(line) || 1,
-              endColumn: model.getLineMaxColumn(line),
-            },
-          ],
+      faults.flatMap(({ line, name, message }) => {
+        const severity = editing.monaco.MarkerSeverity.Error;
+        if (name !== undefined) {
+          return occurrences(editing, model, name).map((range) => ({ ...range, severity, message }));
+        }
+        const at = Math.min(line ?? 1, model.getLineCount());
+        return {
+          severity,
+          message,
+          startLineNumber: at,
+          endLineNumber: at,
+          startColumn: model.getLineFirstNonWhitespaceColumn(at) || 1,
+          endColumn: model.getLineMaxColumn(at),
+        };
+      }),
     );
-  }, [editing, fault, wanted]);
+  }, [editing, faults, wanted]);
+
+  useEffect(() => {
+    const editor = editorRef.current;
+    const model = editor?.getModel();
+    if (!editing || !editor || !model || mark === null) return;
+    const marks = editor.createDecorationsCollection(
+      occurrences(editing, model, mark).map((range) => ({ range, options: { inlineClassName: "marked-name" } })),
+    );
+    return () => {
+      marks.clear();
+    };
+  }, [editing, mark, wanted]);
 
   return (
     <div ref={host} className="code-editor" data-kind={kind}>
       {!(wanted && editing) && <pre className="code-still">{text === "" ? "\u00a0" : text}</pre>}
     </div>
   );
+}
+
+/** Where a document uses a name. */
+function occurrences(editing: Editing, model: Monaco.monaco.editor.ITextModel, name: string) {
+  const [source, language] = [model.getValue(), model.getLanguageId()];
+  const found =
+    language === editing.languageOf("sql")
+      ? sqlOccurrences(source, name)
+      : pythonOccurrences(source, name, editing.monaco.editor.tokenize(source, language));
+  return found.map(({ line, column }) => ({
+    startLineNumber: line,
+    startColumn: column,
+    endLineNumber: line,
+    endColumn: column + name.length,
+  }));
 }
 
 const options = {
@@ -259,4 +319,14 @@ function wire(editing: Editing, editor: Editor, commands: { readonly current: Ed
   for (const [id, label, key, precondition, run] of actions) {
     editor.addAction({ id: `cell.${id}`, label, keybindings: [key], precondition, run });
   }
+  editor.addAction({
+    id: "cell.define",
+    label: "Go to where the name is defined",
+    keybindings: [KeyCode.F12],
+    run: () => {
+      const position = editor.getPosition();
+      const word = position && editor.getModel()?.getWordAtPosition(position)?.word;
+      if (word) commands.current.define(word);
+    },
+  });
 }

@@ -117,6 +117,16 @@ export class NotebookStore {
     return state;
   }
 
+  /** A cell whose text can't be saved as things stand; null if there is none. */
+  troubled(): string | null {
+    let failed: string | null = null;
+    for (const [cell, draft] of this.#drafts.all()) {
+      if (draft.state === "conflict") return cell;
+      if (draft.state === "failed") failed ??= cell;
+    }
+    return failed;
+  }
+
   /** Applies messages of the event stream. */
   receive(frames: readonly Frame[]): void {
     const before = this.#state;

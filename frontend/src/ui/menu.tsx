@@ -18,6 +18,7 @@ export interface MenuItem {
   danger?: boolean;
   disabled?: boolean;
   checked?: boolean;
+  title?: string;
   onSelect: () => void;
 }
 
@@ -144,6 +145,7 @@ function MenuList({ id, label, items, anchor, onClose }: ListProps) {
             className="menu-item"
             data-danger={item.danger}
             disabled={item.disabled}
+            title={item.title}
             onClick={() => {
               onClose(true);
               item.onSelect();

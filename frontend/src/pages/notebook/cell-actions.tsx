@@ -1,5 +1,6 @@
 import type { Cell, CellKind } from "../../api/types.ts";
 import { useConnections } from "../../state/connections.ts";
+import { useFolded } from "../../state/folds.ts";
 import { Icon } from "../../ui/icon.tsx";
 import { Menu, type MenuItem } from "../../ui/menu.tsx";
 import { kindNames } from "./kind-names.ts";
@@ -9,7 +10,9 @@ const kindKeys: readonly [kind: CellKind, key: string][] = [["python", "Y"], ["m
 
 /** The buttons of one cell. */
 export function CellActions({ cell, number, last }: { cell: Cell; number: number; last: boolean }) {
-  const { commands, connections } = usePage();
+  const { commands, connections, folds } = usePage();
+  const sourceFolded = useFolded(folds, cell.id, "source");
+  const outputFolded = useFolded(folds, cell.id, "output");
   const sql = useConnections(connections).length > 0;
   const { id } = cell;
   const busy = cell.status === "running" || cell.status === "queued";
@@ -38,6 +41,28 @@ export function CellActions({ cell, number, last }: { cell: Cell; number: number
             label: cell.disabled ? "Enable" : "Disable",
             icon: "power",
             onSelect: () => void commands.setDisabled(id, !cell.disabled),
+          } satisfies MenuItem,
+        ]),
+    "separator",
+    ...(cell.kind === "markdown"
+      ? []
+      : [
+          {
+            label: sourceFolded ? "Unfold source" : "Fold source",
+            icon: "fold",
+            keys: "F",
+            onSelect: () => {
+              folds.toggle(id, "source");
+            },
+          } satisfies MenuItem,
+          {
+            label: outputFolded ? "Unfold output" : "Fold output",
+            icon: "fold",
+            keys: "O",
+            disabled: cell.outputs.length === 0,
+            onSelect: () => {
+              folds.toggle(id, "output");
+            },
           } satisfies MenuItem,
         ]),
     "separator",

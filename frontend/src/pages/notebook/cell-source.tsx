@@ -1,16 +1,21 @@
 import { useMemo, useState } from "react";
-import type { Cell } from "../../api/types.ts";
-import { CodeEditor, type EditorCommands } from "../../editor/code-editor.tsx";
+import type { Cell, CellError } from "../../api/types.ts";
+import { CodeEditor, type EditorCommands, type Fault } from "../../editor/code-editor.tsx";
 import { MarkdownView } from "../../outputs/markdown-view.tsx";
 import { lineOf } from "../../outputs/output-view.tsx";
+import { count } from "../../lib/format.ts";
+import { useObserved } from "../../lib/observed.ts";
 import type { Draft } from "../../state/drafts.ts";
+import { useFolded } from "../../state/folds.ts";
 import { useDraft, useStore, useText } from "../../state/hooks.ts";
+import type { NotebookStore } from "../../state/store.ts";
 import { useFocusRequest, usePage } from "./page-context.ts";
 
 /** What a cell says when it runs: its editor, or a Markdown cell's text as it reads. */
-export function CellSource({ cell, number }: { cell: Cell; number: number }) {
+export function CellSource({ cell, number, readOnly }: { cell: Cell; number: number; readOnly: boolean }) {
   const { id, kind } = cell;
-  const { commands, models } = usePage();
+  const { commands, models, name, folds } = usePage();
+  const store = useStore();
   const text = useText(id);
   const draft = useDraft(id);
   const focus = useFocusRequest(id);
@@ -39,15 +44,26 @@ export function CellSource({ cell, number }: { cell: Cell; number: number }) {
         if (next !== null) commands.edit(next, direction === 1 ? "start" : "end");
       },
       move: (direction) => void commands.move(id, direction),
+      atWord: (word) => {
+        if (word !== null) name.set(isShared(store, word) ? { name: word, cell: id } : null);
+        else if (name.value?.cell === id) name.set(null);
+      },
+      define: (word) => {
+        commands.goToDefinition(word);
+      },
     }),
-    [commands, id],
+    [commands, id, name, store],
   );
 
-  const fault = useMemo(() => {
-    if (cell.error === null) return null;
-    const line = lineOf(cell.error.traceback);
-    return line === null ? null : { line, message: `${cell.error.name}: ${cell.error.message}` };
-  }, [cell.error]);
+  const faults = useMemo(() => (cell.error === null ? noFaults : faultsOf(cell.error)), [cell.error]);
+  const mark = useObserved(name, (at) =>
+    at !== null && at.cell !== id && (cell.defines.includes(at.name) || cell.references.includes(at.name))
+      ? at.name
+      : null,
+  );
+
+  const folded = useFolded(folds, id, "source") && focus === null;
+  if (folded) return <FoldedSource cell={cell} text={text} number={number} />;
 
   const reading = kind === "markdown" && focus === null && closedText && text.trim() !== "";
   return (
@@ -58,7 +74,7 @@ export function CellSource({ cell, number }: { cell: Cell; number: number }) {
         <div
           className="cell-text"
           onDoubleClick={() => {
-            commands.edit(id);
+            if (!readOnly) commands.edit(id);
           }}
         >
           <MarkdownView source={text} />
@@ -80,12 +96,53 @@ export function CellSource({ cell, number }: { cell: Cell; number: number }) {
             models={models}
             commands={editorCommands}
             focus={focus}
-            fault={fault}
+            faults={faults}
+            mark={mark}
+            readOnly={readOnly}
           />
         </div>
       )}
       {draft && <DraftNote cell={id} draft={draft} />}
     </>
+  );
+}
+
+const noFaults: readonly Fault[] = [];
+
+/** What of a cell's error can be shown in its source: the names of a graph error, or the line it happened in. */
+function faultsOf({ name, message, names, traceback }: CellError): readonly Fault[] {
+  const words = `${name}: ${message}`;
+  if (names.length > 0) return names.map((each) => ({ name: each, message: words }));
+  const line = lineOf(traceback);
+  return line === null ? noFaults : [{ line, message: words }];
+}
+
+/** Whether a cell of the notebook defines the name. */
+function isShared(store: NotebookStore, name: string): boolean {
+  return Object.values(store.state?.cells ?? {}).some((cell) => cell.defines.includes(name));
+}
+
+const linesOfFolded = 2;
+
+/** The first lines of a folded cell, and how many more there are. */
+function FoldedSource({ cell, text, number }: { cell: Cell; text: string; number: number }) {
+  const { folds } = usePage();
+  const lines = text.split("\n");
+  const more = lines.length - linesOfFolded;
+  return (
+    <div className="cell-folded">
+      <pre>{lines.slice(0, linesOfFolded).join("\n")}</pre>
+      <button
+        type="button"
+        className="link-button"
+        aria-label={`Unfold the source of cell ${number}`}
+        onClick={() => {
+          folds.set(cell.id, "source", false);
+        }}
+      >
+        {more > 0 ? count(more, "more line") : "Unfold"}
+      </button>
+    </div>
   );
 }
 

@@ -1,6 +1,8 @@
-import { useCallback } from "react";
+import { useCallback, useMemo } from "react";
 import type { Cell, CellError } from "../../api/types.ts";
 import { formatDuration } from "../../lib/format.ts";
+import { useObserved } from "../../lib/observed.ts";
+import { type Culprit, culpritsOf, type NameUse, usesOf } from "../../state/dependencies.ts";
 import { useNow } from "../../lib/use-now.ts";
 import { useSelect } from "../../state/hooks.ts";
 import type { NotebookStore } from "../../state/store.ts";
@@ -15,13 +17,11 @@ export function CellStatusNote({ cell }: { cell: Cell }) {
         <StatusWords cell={cell} />
       </p>
       <Why cell={cell} />
+      <NameUnderCursor cell={cell.id} />
       {cell.defines.length > 0 && (
         <p className="note-names">
           <span className="visually-hidden">Defines </span>
-          {cell.defines.slice(0, namesShown).map((name) => (
-            <code key={name}>{name}</code>
-          ))}
-          {cell.defines.length > namesShown && <span>+{cell.defines.length - namesShown}</span>}
+          <Names names={cell.defines} />
         </p>
       )}
     </div>
@@ -51,7 +51,7 @@ function StatusWords({ cell }: { cell: Cell }) {
         </>
       );
     case "stale":
-      return <>stale: its source or an input changed</>;
+      return <Stale cell={cell.id} />;
     case "disabled":
       return cell.disabled || cell.blocked_by.length === 0 ? (
         <>disabled</>
@@ -61,6 +61,44 @@ function StatusWords({ cell }: { cell: Cell }) {
         </>
       );
   }
+}
+
+const culpritsIn = (id: string) => (store: NotebookStore) =>
+  store.state === null ? "[]" : JSON.stringify(culpritsOf(id, store.state.order, store.state.cells));
+
+/** What made a cell stale, with a way to go there. */
+function Stale({ cell }: { cell: string }) {
+  const found = useSelect(useMemo(() => culpritsIn(cell), [cell]));
+  const culprits = useMemo(() => JSON.parse(found) as Culprit[], [found]);
+  if (culprits.length === 0) return <>stale: edited since it ran</>;
+  return (
+    <>
+      stale:{" "}
+      {culprits.map(({ cell: from, names }, index) => (
+        <span key={from}>
+          {index > 0 && ", "}
+          <Names names={names} /> {names.length > 0 && "of "}
+          <CellLinks cells={[from]} />
+        </span>
+      ))}{" "}
+      changed
+    </>
+  );
+}
+
+function Names({ names }: { names: readonly string[] }) {
+  const { name } = usePage();
+  const lit = useObserved(name, (at) => at?.name ?? null);
+  return (
+    <>
+      {names.slice(0, namesShown).map((each) => (
+        <code key={each} data-lit={each === lit}>
+          {each}
+        </code>
+      ))}
+      {names.length > namesShown && <span>+{names.length - namesShown}</span>}
+    </>
+  );
 }
 
 function errorWords(error: CellError | null): string {
@@ -106,10 +144,43 @@ function Why({ cell }: { cell: Cell }) {
         <>
           {" "}
           and defines{" "}
-          {reason.names.slice(0, namesShown).map((name) => (
-            <code key={name}>{name}</code>
-          ))}
+          <Names names={reason.names} />
         </>
+      )}
+    </p>
+  );
+}
+
+/** Where the name under the cursor of this cell's editor comes from and goes to. */
+function NameUnderCursor({ cell }: { cell: string }) {
+  const { name } = usePage();
+  const word = useObserved(name, (at) => (at?.cell === cell ? at.name : null));
+  const found = useSelect(
+    useCallback(
+      (store: NotebookStore) =>
+        word === null || store.state === null ? "" : JSON.stringify(usesOf(word, store.state.order, store.state.cells)),
+      [word],
+    ),
+  );
+  if (word === null || found === "") return null;
+  const { definedIn, readIn } = JSON.parse(found) as NameUse;
+  const elsewhere = definedIn.filter((id) => id !== cell);
+  const readers = readIn.filter((id) => id !== cell);
+  return (
+    <p className="note-name" data-testid="name-note">
+      <code data-lit="true">{word}</code>{" "}
+      {elsewhere.length > 0 && (
+        <>
+          from <CellLinks cells={elsewhere} />
+          {readers.length > 0 && ", "}
+        </>
+      )}
+      {readers.length > 0 ? (
+        <>
+          read in <CellLinks cells={readers} />
+        </>
+      ) : (
+        elsewhere.length === 0 && "read in no other cell"
       )}
     </p>
   );

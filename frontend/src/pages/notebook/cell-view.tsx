@@ -1,12 +1,14 @@
 import { memo, useCallback } from "react";
 import type { Cell, Output } from "../../api/types.ts";
 import { ErrorView, OutputView } from "../../outputs/output-view.tsx";
+import { useFolded } from "../../state/folds.ts";
 import { useCell } from "../../state/hooks.ts";
 import { CellActions } from "./cell-actions.tsx";
 import { CellSource } from "./cell-source.tsx";
 import { CellLinks, CellStatusNote } from "./cell-status.tsx";
 import { kindNames } from "./kind-names.ts";
 import { usePage } from "./page-context.ts";
+import { useView } from "./view.ts";
 import { SqlHead } from "./sql-head.tsx";
 
 interface Props {
@@ -19,29 +21,37 @@ interface Props {
 /** One cell: its source, what it says of itself, and its outputs, as one unit. */
 export const CellView = memo(function CellView({ id, number, last }: Props) {
   const cell = useCell(id);
+  const view = useView();
   if (cell === undefined) return null;
+  const readOnly = view !== "edit";
+  const outputs = cell.kind !== "markdown" && <CellOutputs cell={cell} number={number} />;
   return (
     // Command keys act on the cell that has the focus; all of them are in its menu too.
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex
     <article className="cell" data-cell-id={id} data-kind={cell.kind} data-status={cell.status} data-disabled={cell.disabled} aria-label={`Cell ${number}, ${kindNames[cell.kind]}`} tabIndex={0}>
       <span className="cell-rail" aria-hidden="true" />
-      <span className="cell-number" aria-hidden="true">
+      <span className={readOnly ? "cell-number" : "cell-number cell-grip"} title={readOnly ? undefined : "Drag to move (Alt ↑ ↓)"} aria-hidden="true">
         {number}
       </span>
-      <CellActions cell={cell} number={number} last={last} />
+      {!readOnly && <CellActions cell={cell} number={number} last={last} />}
       <div className="cell-body">
-        {cell.kind === "sql" && <SqlHead cell={cell} number={number} />}
-        <CellSource cell={cell} number={number} />
-        <CellStatusNote cell={cell} />
-        {cell.kind !== "markdown" && <CellOutputs cell={cell} number={number} />}
+        {view === "app" && cell.kind !== "markdown" ? null : (
+          <>
+            {cell.kind === "sql" && <SqlHead cell={cell} number={number} readOnly={readOnly} />}
+            <CellSource cell={cell} number={number} readOnly={readOnly} />
+            <CellStatusNote cell={cell} />
+          </>
+        )}
+        {outputs}
       </div>
     </article>
   );
 });
 
 function CellOutputs({ cell, number }: { cell: Cell; number: number }) {
-  const { commands } = usePage();
+  const { commands, folds } = usePage();
   const { id } = cell;
+  const view = useView();
   const onLine = useCallback(
     (line: number) => {
       commands.goTo(id, line);
@@ -50,14 +60,31 @@ function CellOutputs({ cell, number }: { cell: Cell; number: number }) {
   );
   const told = cell.outputs.some((output) => output.kind === "error");
   const error = cell.status === "error" && !told ? cell.error : null;
+  const folded = useFolded(folds, id, "output");
   if (cell.outputs.length === 0 && error === null) return null;
+  if (folded) {
+    return (
+      <div className="cell-outputs cell-folded">
+        <button
+          type="button"
+          className="link-button"
+          aria-label={`Unfold the output of cell ${number}`}
+          onClick={() => {
+            folds.set(id, "output", false);
+          }}
+        >
+          Output folded
+        </button>
+      </div>
+    );
+  }
   // What stands below a cell that is not up to date is of an earlier run.
   const old = cell.status === "stale" || cell.status === "blocked" || cell.status === "disabled";
   return (
     <section className="cell-outputs" data-old={old} aria-label={`Output of cell ${number}`}>
       {error && (
         <div className="output" data-output-kind="error">
-          <ErrorView error={error} onLine={onLine} />
+          <ErrorView error={error} onLine={view === "app" ? undefined : onLine} />
           {error.cells.length > 0 && (
             <p className="error-cells">
               See <CellLinks cells={error.cells} />
@@ -66,7 +93,7 @@ function CellOutputs({ cell, number }: { cell: Cell; number: number }) {
         </div>
       )}
       {cell.outputs.map((output, index) => (
-        <OutputView key={outputKey(cell, output, index)} output={output} label={`cell ${number}`} onLine={onLine} />
+        <OutputView key={outputKey(cell, output, index)} output={output} label={`cell ${number}`} onLine={view === "app" ? undefined : onLine} />
       ))}
     </section>
   );

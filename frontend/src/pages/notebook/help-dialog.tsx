@@ -9,6 +9,7 @@ const groups: [title: string, keys: [keys: string, does: string][]][] = [
       ["Alt Enter", "Run, and add a cell below"],
       ["↑ ↓", "At the first or last line: on into the next cell"],
       ["Ctrl Shift ↑ ↓", "Move the cell"],
+      ["F12", "Go to where the name is defined (or Ctrl and a click on it)"],
       ["Esc", "Leave the editor, to the cell"],
     ],
   ],
@@ -18,7 +19,9 @@ const groups: [title: string, keys: [keys: string, does: string][]][] = [
       ["Enter", "Edit"],
       ["↑ ↓ or K J", "Go to the cell above or below"],
       ["A, B", "Add a cell above or below"],
-      ["D D", "Delete (with undo)"],
+      ["D D", "Delete"],
+      ["Z", "Bring back the cell that was deleted last"],
+      ["F, O", "Fold or unfold its source, its output"],
       ["M, Y, S", "Make it Markdown, Python or SQL"],
       ["Alt ↑ ↓", "Move the cell"],
       ["Shift Enter, Ctrl Enter", "Run"],
@@ -27,6 +30,7 @@ const groups: [title: string, keys: [keys: string, does: string][]][] = [
   [
     "Anywhere on the page",
     [
+      ["Ctrl K or F1", "Commands: everything that can be done, by name"],
       ["Ctrl S", "Save now (it saves by itself)"],
       ["?", "This help, when no editor has the cursor"],
     ],

@@ -3,19 +3,27 @@ import { Link, useParams } from "react-router";
 import { useSession } from "../../app/session.tsx";
 import { useToasts } from "../../app/toasts.tsx";
 import { CellModels } from "../../editor/models.ts";
+import { Observed } from "../../lib/observed.ts";
 import { usePageTitle } from "../../lib/page-title.ts";
 import { useNow } from "../../lib/use-now.ts";
 import { Connections } from "../../state/connections.ts";
+import { Folds } from "../../state/folds.ts";
 import { StoreContext, useSelect, useStore } from "../../state/hooks.ts";
 import { NotebookStore } from "../../state/store.ts";
 import "../../styles/notebook.css";
+import { CommandPalette, type PaletteEntry } from "../../ui/command-palette.tsx";
 import { CellView } from "./cell-view.tsx";
+import { GraphPanel } from "./graph-panel.tsx";
 import { HelpDialog } from "./help-dialog.tsx";
 import { InsertBar } from "./insert-bar.tsx";
 import { OutlinePanel } from "./outline-panel.tsx";
-import { EditorFocus, focusCell, NotebookCommands, PageContext, type PageParts, usePage } from "./page-context.ts";
-import { type Panel, RunAnnouncer, Toolbar } from "./toolbar.tsx";
+import { EditorFocus, focusCell, type NameAt, NotebookCommands, PageContext, type PageParts, usePage } from "./page-context.ts";
+import { type Panel, panelCoversPage } from "./panel.tsx";
+import { RunAnnouncer, Toolbar, ViewBar } from "./toolbar.tsx";
+import { useCellDrag } from "./use-cell-drag.ts";
+import { usePaletteEntries } from "./use-palette.ts";
 import { VariablesPanel } from "./variables-panel.tsx";
+import { useView, useViewOfAddress, type View, ViewContext } from "./view.ts";
 
 export default function NotebookPage() {
   const { id = "" } = useParams();
@@ -30,9 +38,18 @@ function OpenNotebook({ id }: { id: string }) {
   const page = useMemo<PageParts>(() => {
     const focus = new EditorFocus();
     const connections = new Connections(client);
-    const commands = new NotebookCommands(store, connections, focus, toasts);
-    return { focus, connections, commands, models: new CellModels(store, client) };
-  }, [store, toasts, client]);
+    const folds = new Folds(id, safeStorage());
+    const commands = new NotebookCommands(store, connections, focus, folds, toasts);
+    return {
+      focus,
+      folds,
+      connections,
+      commands,
+      models: new CellModels(store, client),
+      current: new Observed<string | null>(null),
+      name: new Observed<NameAt | null>(null),
+    };
+  }, [store, toasts, client, id]);
 
   useEffect(() => {
     store.start();
@@ -91,14 +108,27 @@ function NotebookContent() {
   const ready = useSelect(readyOf);
   const name = useSelect(nameOf);
   const running = useSelect(runningOf);
+  const { commands, current } = usePage();
+  const [view, setView] = useViewOfAddress();
   const [panel, setPanel] = useState<Panel | null>(null);
   const [help, setHelp] = useState(false);
-  const keys = useCellKeys(() => {
+  const [palette, setPalette] = useState<readonly PaletteEntry[] | null>(null);
+  const openHelp = () => {
     setHelp(true);
-  });
+  };
+  const keys = useCellKeys(view, openHelp);
   const closePanel = () => {
     setPanel(null);
   };
+  const goFromPanel = (cell: string) => {
+    if (panelCoversPage()) closePanel();
+    commands.goTo(cell);
+  };
+  const paletteEntries = usePaletteEntries({ view, setView, openPanel: setPanel, openHelp });
+  const openPalette = () => {
+    setPalette(paletteEntries());
+  };
+  usePaletteKeys(openPalette);
   usePageTitle(connection.kind === "missing" ? "Notebook not found" : name, running);
 
   if (connection.kind === "missing") {
@@ -118,23 +148,47 @@ function NotebookContent() {
   return (
     // The keys act on the focused cell; each of them has a button too.
     // eslint-disable-next-line jsx-a11y/no-static-element-interactions
-    <div className="notebook-page" data-panel={panel !== null} data-ready={ready} onKeyDown={keys}>
-      <Toolbar
-        panel={panel}
-        onPanel={(chosen) => {
-          setPanel((now) => (now === chosen ? null : chosen));
-        }}
-        onHelp={() => {
-          setHelp(true);
-        }}
-      />
+    <div
+      className="notebook-page"
+      data-view={view}
+      data-panel={panel ?? undefined}
+      data-ready={ready}
+      onKeyDown={keys}
+      onFocus={({ target }) => {
+        const cell = target.closest<HTMLElement>("[data-cell-id]")?.dataset.cellId;
+        if (cell !== undefined) current.set(cell);
+      }}
+    >
+      {view === "edit" ? (
+        <Toolbar
+          panel={panel}
+          onPanel={(chosen) => {
+            setPanel((now) => (now === chosen ? null : chosen));
+          }}
+          view={view}
+          onView={setView}
+          onHelp={openHelp}
+          onPalette={openPalette}
+        />
+      ) : (
+        <ViewBar view={view} onView={setView} />
+      )}
       <RunAnnouncer />
       <Banners />
       <main className="notebook-main" aria-label={name === "" ? "Notebook" : name} aria-busy={!ready}>
-        {ready ? <Cells /> : <Opening />}
+        <ViewContext value={view}>{ready ? <Cells /> : <Opening />}</ViewContext>
       </main>
-      {panel === "variables" && <VariablesPanel onClose={closePanel} />}
-      {panel === "outline" && <OutlinePanel onClose={closePanel} />}
+      {panel === "graph" && <GraphPanel onClose={closePanel} onGo={goFromPanel} />}
+      {panel === "variables" && <VariablesPanel onClose={closePanel} onGo={goFromPanel} />}
+      {panel === "outline" && <OutlinePanel onClose={closePanel} onGo={goFromPanel} />}
+      {palette !== null && (
+        <CommandPalette
+          entries={palette}
+          onClose={() => {
+            setPalette(null);
+          }}
+        />
+      )}
       {help && (
         <HelpDialog
           onClose={() => {
@@ -162,19 +216,32 @@ const orderOf = (store: NotebookStore) => store.state?.order ?? noOrder;
 
 function Cells() {
   const order = useSelect(orderOf);
+  const editing = useView() === "edit";
+  const container = useRef<HTMLDivElement>(null);
+  const { drag, onPointerDown } = useCellDrag(container);
   return (
-    <>
-      <InsertBar after={null} position="at the top" />
+    <div ref={container} className="cells" data-dragging={drag !== null} onPointerDown={editing ? onPointerDown : undefined}>
+      {editing && <InsertBar after={null} position="at the top" last={order.length === 0} />}
       {order.map((id, index) => (
-        <div key={id} className="cell-slot">
+        <div key={id} className="cell-slot" data-dragged={drag?.cell === id}>
           <CellView id={id} number={index + 1} last={index === order.length - 1} />
-          <InsertBar after={id} position={`below cell ${index + 1}`} />
+          {editing && <InsertBar after={id} position={`below cell ${index + 1}`} last={index === order.length - 1} />}
         </div>
       ))}
       {order.length === 0 && (
-        <p className="no-cells">This notebook is empty. Add a Python or a Markdown cell to begin.</p>
+        <p className="no-cells">
+          {editing ? "This notebook is empty. Add a Python or a Markdown cell to begin." : "This notebook is empty."}
+        </p>
       )}
-    </>
+      {drag && (
+        <>
+          <div className="drop-line" style={{ top: drag.line }} />
+          <div className="drag-label" style={{ left: drag.x, top: drag.y }}>
+            Cell {order.indexOf(drag.cell) + 1}
+          </div>
+        </>
+      )}
+    </div>
   );
 }
 
@@ -225,12 +292,33 @@ function Message({ testId, title, children }: { testId: string; title: string; c
   );
 }
 
+/** Ctrl+K and F1 open the palette from anywhere, also from within an editor. */
+function usePaletteKeys(open: () => void) {
+  const latest = useRef(open);
+  useEffect(() => {
+    latest.current = open;
+  });
+  useEffect(() => {
+    const onKeyDown = (event: globalThis.KeyboardEvent) => {
+      const asked = event.key === "F1" || ((event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key.toLowerCase() === "k");
+      if (!asked || document.querySelector("dialog[open]") !== null) return;
+      event.preventDefault();
+      event.stopPropagation();
+      latest.current();
+    };
+    window.addEventListener("keydown", onKeyDown, { capture: true });
+    return () => {
+      window.removeEventListener("keydown", onKeyDown, { capture: true });
+    };
+  }, []);
+}
+
 const doubleKeyWithin = 600;
 
 /** The keys that act on the cell that has the focus, and a few for the page. */
-function useCellKeys(onHelp: () => void) {
+function useCellKeys(view: View, onHelp: () => void) {
   const store = useStore();
-  const { commands, connections } = usePage();
+  const { commands, connections, folds } = usePage();
   const deletePressed = useRef({ cell: "", at: 0 });
 
   return (event: KeyboardEvent) => {
@@ -246,16 +334,30 @@ function useCellKeys(onHelp: () => void) {
       onHelp();
       return;
     }
-    const cell = target.dataset.cellId;
-    if (cell === undefined) return;
     const act = (action: () => void) => {
       event.preventDefault();
       action();
     };
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (plain && event.key === "z" && view === "edit") {
+      act(() => void commands.undoRemove());
+      return;
+    }
+    const cell = target.dataset.cellId;
+    if (cell === undefined) return;
     const go = (direction: -1 | 1) => {
       const next = commands.neighbour(cell, direction);
       if (next !== null) focusCell(next);
     };
+    if (plain && (event.key === "ArrowUp" || event.key === "k")) {
+      act(() => { go(-1); });
+      return;
+    }
+    if (plain && (event.key === "ArrowDown" || event.key === "j")) {
+      act(() => { go(1); });
+      return;
+    }
+    if (view !== "edit") return;
     if (event.key === "Enter") {
       if (event.shiftKey) act(() => void commands.runAndAdvance(cell));
       else if (event.ctrlKey || event.metaKey) act(() => void commands.run(cell));
@@ -267,15 +369,13 @@ function useCellKeys(onHelp: () => void) {
       act(() => void commands.move(cell, event.key === "ArrowUp" ? -1 : 1));
       return;
     }
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!plain) return;
     switch (event.key) {
-      case "ArrowUp":
-      case "k":
-        act(() => { go(-1); });
+      case "f":
+        act(() => { folds.toggle(cell, "source"); });
         break;
-      case "ArrowDown":
-      case "j":
-        act(() => { go(1); });
+      case "o":
+        act(() => { folds.toggle(cell, "output"); });
         break;
       case "a":
         act(() => void commands.insert("python", commands.neighbour(cell, -1)));

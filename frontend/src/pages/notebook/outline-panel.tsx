@@ -1,11 +1,11 @@
 import { useMemo } from "react";
 import type { Cell } from "../../api/types.ts";
 import { type Heading, headingsOf } from "../../outputs/markdown.ts";
+import { definersOf } from "../../state/dependencies.ts";
 import { useSelect } from "../../state/hooks.ts";
 import type { NotebookStore } from "../../state/store.ts";
-import { Icon } from "../../ui/icon.tsx";
 import { CellLinks } from "./cell-status.tsx";
-import { usePage } from "./page-context.ts";
+import { PanelHead } from "./panel.tsx";
 
 interface Entry {
   cell: Cell;
@@ -27,8 +27,7 @@ const markdownOf = (store: NotebookStore) =>
 const cellsOf = (store: NotebookStore) => store.state?.cells ?? noCells;
 
 /** The notebook's headings, and below each the names its cells define and from where they read. */
-export function OutlinePanel({ onClose }: { onClose: () => void }) {
-  const { commands } = usePage();
+export function OutlinePanel({ onClose, onGo }: { onClose: () => void; onGo: (cell: string) => void }) {
   const order = useSelect(orderOf);
   const cells = useSelect(cellsOf);
   const markdown = useSelect(markdownOf);
@@ -39,19 +38,9 @@ export function OutlinePanel({ onClose }: { onClose: () => void }) {
   );
   const entries = useMemo(() => outline(order, cells, headings), [order, cells, headings]);
 
-  const go = (cell: string) => {
-    if (coversPage()) onClose();
-    commands.goTo(cell);
-  };
-
   return (
     <aside className="panel" aria-label="Outline">
-      <div className="panel-head">
-        <h2>Outline</h2>
-        <button type="button" className="icon-button small" aria-label="Close outline" onClick={onClose}>
-          <Icon name="close" />
-        </button>
-      </div>
+      <PanelHead title="Outline" onClose={onClose} />
       {entries.length === 0 && (
         <p className="panel-hint">Headings in Markdown cells and the names that cells define appear here.</p>
       )}
@@ -65,7 +54,7 @@ export function OutlinePanel({ onClose }: { onClose: () => void }) {
                 className="outline-heading"
                 data-depth={heading.depth}
                 onClick={() => {
-                  go(cell.id);
+                  onGo(cell.id);
                 }}
               >
                 {heading.text}
@@ -78,7 +67,7 @@ export function OutlinePanel({ onClose }: { onClose: () => void }) {
                 data-status={cell.status}
                 title={`Cell ${number}`}
                 onClick={() => {
-                  go(cell.id);
+                  onGo(cell.id);
                 }}
               >
                 <span className="visually-hidden">Cell {number} defines </span>
@@ -99,22 +88,12 @@ export function OutlinePanel({ onClose }: { onClose: () => void }) {
   );
 }
 
-/** On a narrow screen the panel lies over the cells. */
-function coversPage(): boolean {
-  return window.innerWidth <= 760;
-}
-
 function outline(
   order: readonly string[],
   cells: Readonly<Record<string, Cell>>,
   headingsIn: ReadonlyMap<string, Heading[]>,
 ): Entry[] {
-  const definedIn = new Map<string, string[]>();
-  for (const id of order) {
-    for (const name of cells[id]?.defines ?? []) {
-      definedIn.set(name, [...(definedIn.get(name) ?? []), id]);
-    }
-  }
+  const definedIn = definersOf(order, cells);
   const entries: Entry[] = [];
   order.forEach((id, index) => {
     const cell = cells[id];

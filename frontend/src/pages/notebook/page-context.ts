@@ -1,10 +1,13 @@
 import { createContext, use, useCallback, useSyncExternalStore } from "react";
-import type { CellKind, CellPatch, ExportFormat } from "../../api/types.ts";
+import type { Cell, CellKind, CellPatch, ExportFormat } from "../../api/types.ts";
 import { freeResultName } from "../../lib/result-name.ts";
 import { saveFile } from "../../lib/save-file.ts";
 import type { Connections } from "../../state/connections.ts";
 import type { CellModels } from "../../editor/models.ts";
 import type { FocusRequest } from "../../editor/code-editor.tsx";
+import type { Observed } from "../../lib/observed.ts";
+import { usesOf } from "../../state/dependencies.ts";
+import type { Folds } from "../../state/folds.ts";
 import type { NotebookStore } from "../../state/store.ts";
 import { UnsavedError } from "../../state/drafts.ts";
 
@@ -46,6 +49,12 @@ export class EditorFocus {
   }
 }
 
+/** The name under the cursor that cells of the notebook share, and the cell the cursor is in. */
+export interface NameAt {
+  name: string;
+  cell: string;
+}
+
 interface Reports {
   show: (toast: {
     tone: "info" | "error";
@@ -60,16 +69,21 @@ export class NotebookCommands {
   readonly #store: NotebookStore;
   readonly #connections: Connections;
   readonly #focus: EditorFocus;
+  readonly #folds: Folds;
   readonly #reports: Reports;
+  /** What brings back the deleted cells, the last one at the end. */
+  readonly #deleted: (() => Promise<Cell>)[] = [];
 
-  constructor(store: NotebookStore, connections: Connections, focus: EditorFocus, reports: Reports) {
+  constructor(store: NotebookStore, connections: Connections, focus: EditorFocus, folds: Folds, reports: Reports) {
     this.#store = store;
     this.#connections = connections;
     this.#focus = focus;
+    this.#folds = folds;
     this.#reports = reports;
   }
 
   edit(cell: string, at: FocusRequest["at"] = "keep"): void {
+    this.#folds.set(cell, "source", false);
     this.#focus.request(cell, at);
   }
 
@@ -141,19 +155,38 @@ export class NotebookCommands {
     return this.#attempt("Can't delete the cell", async () => {
       const next = this.neighbour(cell, 1) ?? this.neighbour(cell, -1);
       const restore = await this.#store.deleteCell(cell);
+      this.#deleted.push(restore);
       if (next !== null) focusCell(next);
       this.#reports.show({
         tone: "info",
         text: "Cell deleted.",
         action: {
           label: "Undo",
-          run: () => {
-            void this.#attempt("Can't bring the cell back", async () => {
-              this.#focus.request((await restore()).id, "end");
-            });
-          },
+          run: () => void this.#bringBack(restore),
         },
       });
+    });
+  }
+
+  /** Brings back the cell that was deleted last, as often as there is one. */
+  undoRemove(): Promise<void> {
+    const last = this.#deleted.at(-1);
+    if (last !== undefined) return this.#bringBack(last);
+    this.#reports.show({ tone: "info", text: "No cell was deleted here." });
+    return Promise.resolve();
+  }
+
+  #bringBack(restore: () => Promise<Cell>): Promise<void> {
+    const index = this.#deleted.indexOf(restore);
+    if (index < 0) return Promise.resolve(); // it is back already
+    this.#deleted.splice(index, 1);
+    return this.#attempt("Can't bring the cell back", async () => {
+      try {
+        this.#focus.request((await restore()).id, "end");
+      } catch (error) {
+        this.#deleted.splice(index, 0, restore);
+        throw error;
+      }
     });
   }
 
@@ -198,7 +231,17 @@ export class NotebookCommands {
   /** Shows a cell, and a line of it if one is given. */
   goTo(cell: string, line?: number): void {
     if (line === undefined) focusCell(cell);
-    else this.#focus.request(cell, { line });
+    else this.edit(cell, { line });
+  }
+
+  /** Goes to the line that defines a name, if a cell does. */
+  goToDefinition(name: string): void {
+    const { order = [], cells = {} } = this.#store.state ?? {};
+    const [cell] = usesOf(name, order, cells).definedIn;
+    if (cell === undefined) return;
+    const isWord = new RegExp(`(?<![\\p{L}\\p{N}_.])${name}(?![\\p{L}\\p{N}_])`, "u");
+    const line = this.#store.text(cell).split("\n").findIndex((text) => isWord.test(text));
+    this.edit(cell, { line: Math.max(0, line) + 1 });
   }
 
   neighbour(cell: string, by: -1 | 1): string | null {
@@ -232,6 +275,10 @@ export function focusCell(cell: string): void {
 
 export interface PageParts {
   focus: EditorFocus;
+  folds: Folds;
+  /** The cell that had the focus last; commands for "this cell" mean it. */
+  current: Observed<string | null>;
+  name: Observed<NameAt | null>;
   commands: NotebookCommands;
   connections: Connections;
   models: CellModels;

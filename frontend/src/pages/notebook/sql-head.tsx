@@ -6,7 +6,7 @@ import { useStore } from "../../state/hooks.ts";
 import { usePage } from "./page-context.ts";
 
 /** Which database a SQL cell asks, and the variable that gets the rows. */
-export function SqlHead({ cell, number }: { cell: Cell; number: number }) {
+export function SqlHead({ cell, number, readOnly }: { cell: Cell; number: number; readOnly: boolean }) {
   const store = useStore();
   const problemId = useId();
   const [problem, setProblem] = useState<string | null>(null);
@@ -25,7 +25,7 @@ export function SqlHead({ cell, number }: { cell: Cell; number: number }) {
   const describedBy = problem === null ? undefined : problemId;
   return (
     <div className="sql-head">
-      <div className="sql-fields">
+      <fieldset className="sql-fields" disabled={readOnly} aria-label={`Query of cell ${number}`}>
         <ConnectionField
           name={cell.connection}
           label={`Connection of cell ${number}`}
@@ -38,7 +38,7 @@ export function SqlHead({ cell, number }: { cell: Cell; number: number }) {
           describedBy={describedBy}
           onChange={(result) => change({ result })}
         />
-      </div>
+      </fieldset>
       {problem !== null && (
         <p id={problemId} className="sql-problem" role="alert">
           {problem}

@@ -2,21 +2,26 @@ import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import { Link } from "react-router";
 import { useSelect } from "../../state/hooks.ts";
 import type { NotebookStore } from "../../state/store.ts";
-import type { ExportFormat } from "../../api/types.ts";
 import { count, formatDuration } from "../../lib/format.ts";
+import { useMedia } from "../../lib/use-media.ts";
 import { useNow } from "../../lib/use-now.ts";
 import { Icon, Mark } from "../../ui/icon.tsx";
-import { Menu } from "../../ui/menu.tsx";
-import { ThemeMenu } from "../../ui/theme-menu.tsx";
+import { Menu, type MenuItem } from "../../ui/menu.tsx";
+import { ThemeMenu, useThemeItems } from "../../ui/theme-menu.tsx";
+import { CellLinks } from "./cell-status.tsx";
+import { exportFormats } from "./export-formats.ts";
 import { usePage } from "./page-context.ts";
-
-export type Panel = "variables" | "outline";
+import { type Panel, panels } from "./panel.tsx";
+import type { View } from "./view.ts";
 
 interface Props {
   /** The panel that is open. */
   panel: Panel | null;
   onPanel: (panel: Panel) => void;
+  view: View;
+  onView: (view: View) => void;
   onHelp: () => void;
+  onPalette: () => void;
 }
 
 const staleCount = (store: NotebookStore) =>
@@ -27,129 +32,199 @@ const modeOf = (store: NotebookStore) => store.state?.mode ?? "auto";
 const runOf = (store: NotebookStore) => store.state?.run ?? null;
 const clientsOf = (store: NotebookStore) => store.state?.clients ?? 1;
 
-const exports: readonly [format: ExportFormat, label: string][] = [
-  ["ipynb", "Jupyter notebook (.ipynb)"],
-  ["py", "Python script (.py)"],
-  ["html", "Web page (.html)"],
-  ["md", "Markdown (.md)"],
-];
+const modes = [
+  { mode: "auto", label: "Auto", title: "A change runs every cell that depends on it" },
+  { mode: "lazy", label: "Lazy", title: "A change marks the cells that depend on it as stale" },
+] as const;
 
 /** The notebook's name and everything that acts on all of it. */
-export function Toolbar({ panel, onPanel, onHelp }: Props) {
+export function Toolbar({ panel, onPanel, view, onView, onHelp, onPalette }: Props) {
   const { commands } = usePage();
+  const compact = useMedia("(max-width: 960px)");
   const stale = useSelect(staleCount);
   const mode = useSelect(modeOf);
-  const run = useSelect(runOf);
-  const clients = useSelect(clientsOf);
+  const running = useSelect(runOf) !== null;
+  const themes = useThemeItems();
+
+  const restarts: MenuItem[] = [
+    { label: "Restart", icon: "restart", onSelect: () => void commands.restart(false) },
+    { label: "Restart and run all", icon: "playAll", onSelect: () => void commands.restart(true) },
+  ];
+  const exports = exportFormats.map(([format, label]): MenuItem => ({
+    label,
+    icon: "download",
+    onSelect: () => void commands.export(format),
+  }));
 
   return (
     <header className="toolbar">
       <div className="toolbar-row">
-        <Link to="/" className="home" aria-label="All notebooks" title="All notebooks">
-          <Mark />
-        </Link>
+        <Home />
         <NameField />
         <SaveState />
         <span className="spacer" />
-        {clients > 1 && (
-          <span className="presence" title={`${count(clients, "tab")} open on this notebook`}>
-            {clients} here
-          </span>
-        )}
+        <Presence />
         <KernelState />
       </div>
       <div className="toolbar-row toolbar-actions" role="toolbar" aria-label="Notebook">
         <button type="button" className="button quiet" onClick={() => void commands.runAll()}>
           <Icon name="playAll" /> Run all
         </button>
-        <button
-          type="button"
-          className="button quiet"
-          disabled={stale === 0}
-          onClick={() => void commands.runStale()}
-        >
+        <button type="button" className="button quiet" disabled={stale === 0} onClick={() => void commands.runStale()}>
           <Icon name="refresh" /> Run stale
           {stale > 0 && <span className="badge">{stale}</span>}
         </button>
-        <button
-          type="button"
-          className="button quiet"
-          disabled={run === null}
-          onClick={() => void commands.interrupt()}
-        >
-          <Icon name="stop" /> Interrupt
+        <button type="button" className="button quiet interrupt" disabled={!running} aria-label="Interrupt" title="Interrupt" onClick={() => void commands.interrupt()}>
+          <Icon name="stop" /> <span className="button-words">Interrupt</span>
         </button>
-        <Menu
-          label="Restart"
-          className="button quiet"
-          items={[
-            { label: "Restart", icon: "restart", onSelect: () => void commands.restart(false) },
-            { label: "Restart and run all", icon: "playAll", onSelect: () => void commands.restart(true) },
-          ]}
-        >
-          <Icon name="restart" /> Restart
-        </Menu>
-        <Menu
-          label="Export"
-          className="button quiet"
-          items={exports.map(([format, label]) => ({
-            label,
-            icon: "download",
-            onSelect: () => void commands.export(format),
-          }))}
-        >
-          <Icon name="download" /> Export
-        </Menu>
+        {!compact && (
+          <>
+            <Menu label="Restart" className="button quiet" items={restarts}>
+              <Icon name="restart" /> Restart
+            </Menu>
+            <Menu label="Export" className="button quiet" items={exports}>
+              <Icon name="download" /> Export
+            </Menu>
+          </>
+        )}
         <span className="spacer" />
-        <div className="segmented" role="group" aria-label="When cells run">
-          <button
-            type="button"
-            aria-pressed={mode === "auto"}
-            title="A change runs every cell that depends on it"
-            onClick={() => void commands.setMode("auto")}
-          >
-            Auto
-          </button>
-          <button
-            type="button"
-            aria-pressed={mode === "lazy"}
-            title="A change marks the cells that depend on it as stale"
-            onClick={() => void commands.setMode("lazy")}
-          >
-            Lazy
-          </button>
-        </div>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label="Outline"
-          title="Outline"
-          aria-expanded={panel === "outline"}
-          onClick={() => {
-            onPanel("outline");
-          }}
-        >
-          <Icon name="outline" />
+        {!compact && (
+          <>
+            <div className="segmented" role="group" aria-label="When cells run">
+              {modes.map(({ mode: each, label, title }) => (
+                <button key={each} type="button" aria-pressed={mode === each} title={title} onClick={() => void commands.setMode(each)}>
+                  {label}
+                </button>
+              ))}
+            </div>
+            <ViewMenu view={view} onView={onView} />
+          </>
+        )}
+        {panels
+          .filter(([each]) => !compact || each === "graph")
+          .map(([each, title]) => (
+            <button
+              key={each}
+              type="button"
+              className="icon-button"
+              aria-label={title}
+              title={title}
+              aria-expanded={panel === each}
+              onClick={() => {
+                onPanel(each);
+              }}
+            >
+              <Icon name={each} />
+            </button>
+          ))}
+        <button type="button" className="icon-button" aria-label="Commands" title="Commands (Ctrl K)" onClick={onPalette}>
+          <Icon name="command" />
         </button>
-        <button
-          type="button"
-          className="icon-button"
-          aria-label="Variables"
-          title="Variables"
-          aria-expanded={panel === "variables"}
-          onClick={() => {
-            onPanel("variables");
-          }}
-        >
-          <Icon name="variables" />
-        </button>
-        <button type="button" className="icon-button" aria-label="Keyboard help" title="Keyboard (?)" onClick={onHelp}>
-          <Icon name="keyboard" />
-        </button>
+        {compact ? (
+          <Menu
+            label="More for the notebook"
+            items={[
+              ...restarts,
+              "separator",
+              ...modes.map(({ mode: each, title }): MenuItem => ({
+                label: { auto: "Auto: run what depends on a change", lazy: "Lazy: mark it as stale" }[each],
+                title,
+                checked: mode === each,
+                onSelect: () => void commands.setMode(each),
+              })),
+              "separator",
+              ...panels
+                .filter(([each]) => each !== "graph")
+                .map(([each, title]): MenuItem => ({
+                  label: title,
+                  icon: each,
+                  onSelect: () => {
+                    onPanel(each);
+                  },
+                })),
+              ...viewItems(view, onView),
+              "separator",
+              ...exports,
+              "separator",
+              { label: "Keyboard help", icon: "keyboard", keys: "?", onSelect: onHelp },
+              ...themes,
+            ]}
+          />
+        ) : (
+          <>
+            <button type="button" className="icon-button" aria-label="Keyboard help" title="Keyboard (?)" onClick={onHelp}>
+              <Icon name="keyboard" />
+            </button>
+            <ThemeMenu />
+          </>
+        )}
+      </div>
+      <Progress />
+    </header>
+  );
+}
+
+/** What is above a notebook that is only read or used. */
+export function ViewBar({ view, onView }: { view: View; onView: (view: View) => void }) {
+  const name = useSelect(nameOf);
+  return (
+    <header className="toolbar view-bar">
+      <div className="toolbar-row">
+        <Home />
+        <h1 className="view-name">{name}</h1>
+        <span className="spacer" />
+        <Presence />
+        <KernelState />
+        <ViewMenu view={view} onView={onView} />
         <ThemeMenu />
       </div>
       <Progress />
     </header>
+  );
+}
+
+function Home() {
+  return (
+    <Link to="/" className="home" aria-label="All notebooks" title="All notebooks">
+      <Mark />
+    </Link>
+  );
+}
+
+function viewItems(view: View, onView: (view: View) => void): MenuItem[] {
+  return (
+    [
+      ["edit", "Edit", "pencil"],
+      ["read", "Read only", "eye"],
+      ["app", "App: outputs only", "app"],
+    ] as const
+  ).map(([each, label, icon]) => ({
+    label,
+    icon,
+    checked: view === each,
+    onSelect: () => {
+      onView(each);
+    },
+  }));
+}
+
+function ViewMenu({ view, onView }: { view: View; onView: (view: View) => void }) {
+  return (
+    <Menu label="View" className="button quiet" items={viewItems(view, onView)}>
+      <Icon name={view === "app" ? "app" : "eye"} />
+      <span className="button-words">View</span>
+    </Menu>
+  );
+}
+
+function Presence() {
+  const clients = useSelect(clientsOf);
+  return (
+    clients > 1 && (
+      <span className="presence" title={`${count(clients, "tab")} open on this notebook`}>
+        {clients} here
+      </span>
+    )
   );
 }
 
@@ -197,12 +272,23 @@ function NameField() {
 const saveStateOf = (store: NotebookStore) => store.saveState();
 const saveWords = { saved: "Saved", saving: "Saving…", failed: "Not saved", conflict: "Conflict" } as const;
 
+const troubledOf = (store: NotebookStore) => store.troubled();
+
 function SaveState() {
+  const { commands } = usePage();
   const state = useSelect(saveStateOf);
+  const troubled = useSelect(troubledOf);
+  const parts = { className: "save-state", "data-testid": "save-state", "data-state": state, children: saveWords[state] };
+  if (troubled === null) return <span {...parts} />;
   return (
-    <span className="save-state" data-testid="save-state" data-state={state}>
-      {saveWords[state]}
-    </span>
+    <button
+      type="button"
+      {...parts}
+      title="Go to the cell"
+      onClick={() => {
+        commands.goTo(troubled);
+      }}
+    />
   );
 }
 
@@ -233,27 +319,41 @@ function KernelState() {
   );
 }
 
-/** How far the run under way is, as a line below the toolbar and in words. */
+const runningCellOf = (store: NotebookStore) =>
+  store.state?.order.find((id) => store.cell(id)?.status === "running") ?? null;
+
+/** How far the run under way is: as a line below the toolbar, and in words with the running cell. */
 function Progress() {
   const run = useSelect(runOf);
+  const cell = useSelect(runningCellOf);
   const now = useNow(200, run !== null);
   if (run === null) return <div className="progress" data-idle="true" />;
   const [done, all] = [run.finished.size, run.cells.length];
   return (
-    <div
-      className="progress"
-      role="progressbar"
-      aria-label="Run"
-      aria-valuemin={0}
-      aria-valuemax={all}
-      aria-valuenow={done}
-      aria-valuetext={`${done} of ${count(all, "cell")}`}
-    >
-      <span className="progress-bar" style={{ transform: `scaleX(${all === 0 ? 0 : Math.max(0.02, done / all)})` }} />
-      <span className="progress-words">
-        {done} of {all} · {formatDuration(Math.max(0, now - run.startedAt))}
-      </span>
-    </div>
+    <>
+      <div
+        className="progress"
+        role="progressbar"
+        aria-label="Run"
+        aria-valuemin={0}
+        aria-valuemax={all}
+        aria-valuenow={done}
+        aria-valuetext={`${done} of ${count(all, "cell")}`}
+      >
+        <span className="progress-bar" style={{ transform: `scaleX(${all === 0 ? 0 : Math.max(0.02, done / all)})` }} />
+      </div>
+      <p className="progress-words" data-testid="progress">
+        {done} of {all}
+        {cell !== null && (
+          <>
+            {" · "}
+            <CellLinks cells={[cell]} />
+          </>
+        )}
+        {" · "}
+        {formatDuration(Math.max(0, now - run.startedAt))}
+      </p>
+    </>
   );
 }
 

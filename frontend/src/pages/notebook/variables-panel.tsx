@@ -4,17 +4,15 @@ import type { Variable } from "../../api/types.ts";
 import { useClient } from "../../app/session.tsx";
 import { useSelect, useStore } from "../../state/hooks.ts";
 import type { NotebookStore } from "../../state/store.ts";
-import { Icon } from "../../ui/icon.tsx";
-import { usePage } from "./page-context.ts";
+import { PanelHead } from "./panel.tsx";
 
 const lastRunOf = (store: NotebookStore) => store.state?.lastRun?.id ?? "";
 const kernelOf = (store: NotebookStore) => store.state?.kernel.status ?? "none";
 
 /** The names in the kernel, as of the last run. */
-export function VariablesPanel({ onClose }: { onClose: () => void }) {
+export function VariablesPanel({ onClose, onGo }: { onClose: () => void; onGo: (cell: string) => void }) {
   const client = useClient();
   const store = useStore();
-  const { commands } = usePage();
   const lastRun = useSelect(lastRunOf);
   const kernel = useSelect(kernelOf);
   const [variables, setVariables] = useState<Variable[] | null>(null);
@@ -40,12 +38,7 @@ export function VariablesPanel({ onClose }: { onClose: () => void }) {
 
   return (
     <aside className="panel" aria-label="Variables">
-      <div className="panel-head">
-        <h2>Variables</h2>
-        <button type="button" className="icon-button small" aria-label="Close variables" onClick={onClose}>
-          <Icon name="close" />
-        </button>
-      </div>
+      <PanelHead title="Variables" onClose={onClose} />
       {problem !== null && <p className="panel-hint">{problem}</p>}
       {problem === null && variables?.length === 0 && (
         <p className="panel-hint">Nothing is defined yet. Run a cell, and its names appear here.</p>
@@ -57,7 +50,7 @@ export function VariablesPanel({ onClose }: { onClose: () => void }) {
               type="button"
               disabled={variable.cell_id === null}
               onClick={() => {
-                if (variable.cell_id !== null) commands.goTo(variable.cell_id);
+                if (variable.cell_id !== null) onGo(variable.cell_id);
               }}
             >
               <code className="variable-name">{variable.name}</code>
