@@ -1,174 +1,58 @@
-/** The shapes of the API, field for field. Ids are UUIDv7 strings, times RFC 3339 in UTC. */
+/**
+ * The shapes of the API under the names that the page uses. What the OpenAPI
+ * document describes is generated from it (`npm run api`), so that neither can
+ * change without the other; the messages of the event stream are written here.
+ * Ids are UUIDv7 strings, times RFC 3339 in UTC.
+ */
+import type { components, operations } from "./schema.ts";
 
-export type Mode = "auto" | "lazy";
-export type CellKind = "python" | "markdown" | "sql";
-export type KernelStatus = "none" | "starting" | "idle" | "busy" | "dead";
-export type CellStatus =
-  | "new"
-  | "queued"
-  | "running"
-  | "ok"
-  | "error"
-  | "blocked"
-  | "stale"
-  | "disabled";
-export type RunStatus = "ok" | "error" | "interrupted" | "running";
+type Schemas = components["schemas"];
 
-export interface Kernel {
-  status: KernelStatus;
-  reason: string | null;
-}
+export type Mode = Schemas["Mode"];
+export type CellKind = Schemas["Kind"];
+export type KernelStatus = Schemas["KernelStatus"];
+export type CellStatus = Schemas["Status"];
+export type RunStatus = Schemas["RunResult"]["status"];
 
-export interface CellError {
-  kind:
-    | "exception"
-    | "syntax"
-    | "multiple-definition"
-    | "cycle"
-    | "import-star"
-    | "interrupted"
-    | "kernel-died"
-    | "timeout"
-    | "sql";
-  name: string;
-  message: string;
-  traceback: string[];
-  /** The names involved in a graph error. */
-  names: string[];
-  /** The other cells involved in a graph error. */
-  cells: string[];
-}
+export type Kernel = Schemas["Kernel"];
+export type CellError = Schemas["CellError"];
 
-export interface StreamOutput {
-  kind: "stream";
-  stream: "stdout" | "stderr";
-  text: string;
-}
+export type Output = Schemas["Output"];
+export type StreamOutput = Extract<Output, { kind: "stream" }>;
+/** MIME type to value; `text/plain` is always there. */
+export type DataOutput = Extract<Output, { kind: "display" | "result" }>;
+export type ErrorOutput = Extract<Output, { kind: "error" }>;
 
-export interface DataOutput {
-  kind: "display" | "result";
-  /** MIME type to value; `text/plain` is always there. */
-  data: Record<string, unknown>;
-  metadata: Record<string, unknown>;
-}
+export type Cell = Schemas["Cell"];
+/** Its cells are in page order; its version rises by one with each change to the document, and is the ETag. */
+export type Notebook = Schemas["Notebook"];
+export type NotebookSummary = Schemas["Summary"];
+export type NotebookPage = Schemas["Page"];
 
-export interface ErrorOutput {
-  kind: "error";
-  name: string;
-  message: string;
-  traceback: string[];
-}
-
-export type Output = StreamOutput | DataOutput | ErrorOutput;
-
-export interface Cell {
-  id: string;
-  kind: CellKind;
-  source: string;
-  disabled: boolean;
-  connection: string | null;
-  result: string | null;
-  defines: string[];
-  references: string[];
-  status: CellStatus;
-  error: CellError | null;
-  blocked_by: string[];
-  outputs: Output[];
-  execution_count: number;
-  started_at: string | null;
-  duration_ms: number | null;
-}
-
-export interface Notebook {
-  id: string;
-  name: string;
-  mode: Mode;
-  /** Rises by one with each change to the document; the ETag. */
-  version: number;
-  created_at: string;
-  updated_at: string;
-  kernel: Kernel;
-  /** In page order. */
-  cells: Cell[];
-}
-
-export interface NotebookSummary {
-  id: string;
-  name: string;
-  version: number;
-  cell_count: number;
-  created_at: string;
-  updated_at: string;
-  kernel: { status: KernelStatus };
-}
-
-export interface NotebookPage {
-  notebooks: NotebookSummary[];
-  next_cursor: string | null;
-}
-
-export interface NewCell {
-  kind?: CellKind;
-  source?: string;
-  disabled?: boolean;
-  connection?: string | null;
-  result?: string | null;
-  /** A cell id; null for the top; absent for the end. */
-  after?: string | null;
-}
-
-export interface CellPatch {
-  source?: string;
-  kind?: CellKind;
-  disabled?: boolean;
-  connection?: string | null;
-  result?: string | null;
-  after?: string | null;
-}
-
-export interface NewNotebook {
-  name: string;
-  mode?: Mode;
-  cells?: NewCell[];
-}
+/** `after` is a cell id; null for the top; absent for the end. */
+export type NewCell = Schemas["NewCell"];
+export type CellPatch = Schemas["CellPatch"];
+export type NewNotebook = Schemas["NewNotebook"];
+export type NotebookPatch = Schemas["NotebookPatch"];
 
 /** A notebook made from a file, with what of the file could not be kept, as sentences. */
-export interface ImportedNotebook extends Notebook {
-  lost: string[];
-}
+export type ImportedNotebook = Schemas["Imported"];
 
 /** What a notebook can be downloaded as. */
-export type ExportFormat = "ipynb" | "py" | "html" | "md";
+export type ExportFormat = operations["exportNotebook"]["parameters"]["query"]["format"];
 
 /** What an imported file holds. */
 export type ImportType = "application/x-ipynb+json" | "text/x-python";
 
 /** A database that SQL cells may name; its credentials stay with the service. */
-export interface SqlConnection {
-  name: string;
-  dialect: string;
-}
-
-export interface NotebookPatch {
-  name?: string;
-  mode?: Mode;
-}
+export type SqlConnection = Schemas["Connections"]["connections"][number];
 
 export type RunRequest = { cells: string[] } | { stale: true } | Record<string, never>;
 
 /** Positions in the source, in UTF-16 units. */
-export interface Completions {
-  start: number;
-  end: number;
-  matches: { text: string; type: string; detail: string }[];
-}
+export type Completions = Schemas["Completion"];
 
-export interface Variable {
-  name: string;
-  type: string;
-  cell_id: string | null;
-  summary: string;
-}
+export type Variable = Schemas["Variables"]["variables"][number];
 
 /** Which cells depend on which. */
 export interface Graph {

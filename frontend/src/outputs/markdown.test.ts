@@ -37,6 +37,26 @@ describe("renderMarkdown", () => {
     expect(html("![tide](/y.png)")).toContain('alt="tide"');
   });
 
+  it("leaves formulas as they were written, for what draws them", () => {
+    expect(html("of $a_1 * b_1$ and $\\frac{1}{2}$")).toContain(
+      '<p>of <span class="math">a_1 * b_1</span> and <span class="math">\\frac{1}{2}</span></p>',
+    );
+    expect(html("$$\nx < y & z\n$$\n\nafter")).toContain('<span class="math math-display">x &lt; y &amp; z</span>');
+    expect(html("\\begin{align}\na &= b \\\\\n&= c\n\\end{align}")).toContain(
+      '<span class="math math-display">\\begin{align}\na &amp;= b \\\\\n&amp;= c\n\\end{align}</span>',
+    );
+  });
+
+  it.each([
+    ["money", "from $5 to $6"],
+    ["one dollar sign", "only $x"],
+    ["code", "`$x$` and\n\n```\n$$y$$\n```"],
+    ["an escaped dollar sign", "\\$x\\$"],
+    ["the mark of another text", '<code title="math-1-2-3-4-inline">x</code> <span class="math">x</span>'],
+  ])("takes %s for no formula", (_, source) => {
+    expect(html(source)).not.toContain('class="math');
+  });
+
   it("opens links elsewhere, without a hold on this page", () => {
     expect(html("[x](https://example.org)")).toContain('target="_blank" rel="noopener noreferrer"');
   });

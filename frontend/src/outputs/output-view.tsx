@@ -46,6 +46,7 @@ const types: [string, (value: unknown) => boolean][] = [
   ["application/vnd.plotly.v1+json", (value) => figureOf(value) !== null],
   ["application/vnd.notebook.table+json", isTable],
   ["text/html", isText],
+  ["text/latex", isText],
   ["image/svg+xml", isText],
   ["image/png", isBase64],
   ["image/jpeg", isBase64],
@@ -83,6 +84,8 @@ function DataView({ type, value, plain, label }: DataProps) {
       return <Picture source={`data:${type};base64,${text(value).replace(/\s+/g, "")}`} label={label} />;
     case "text/markdown":
       return <MarkdownView source={text(value)} />;
+    case "text/latex":
+      return <MarkdownView source={asMarkdown(text(value))} />;
     case "application/json":
       return (
         <div className="json-tree">
@@ -149,6 +152,11 @@ export function lineOf(traceback: readonly string[]): number | null {
     if (/^<?cell\b/i.test(match[1] ?? "")) line = Number(match[2]);
   }
   return line;
+}
+
+/** LaTeX with its dollar signs or environment is a formula in Markdown already. */
+function asMarkdown(latex: string): string {
+  return /^\s*(?:\$|\\begin\{)/.test(latex) ? latex.trim() : `$$${latex}$$`;
 }
 
 function isText(value: unknown): boolean {
