@@ -27,6 +27,7 @@ type Engine struct {
 
 	touched  []*cell
 	searches uint64 // how many graph searches there have been
+	edges    uint64 // how often edges may have changed
 	remove   []string
 	clear    []string
 }
@@ -144,9 +145,7 @@ func (e *Engine) Edit(s Source) {
 	}
 	if !c.runs { // it is text now, and has no results
 		for _, name := range e.unbind(c, every) {
-			for reader := range e.names.readers[name] {
-				e.makeStale(reader)
-			}
+			e.makeReadersStale(name)
 		}
 		c.outcome, c.live, c.err = never, false, nil
 		c.wantedCode = ""
@@ -163,7 +162,7 @@ func (e *Engine) SetDisabled(id string, disabled bool) Plan {
 	}
 	c.disabled = disabled
 	e.touch(c)
-	e.inheritBelow(c)
+	e.survey()
 	affected := append(e.sorted(e.names.below(c)), c)
 	if disabled {
 		for _, d := range affected {
@@ -196,9 +195,7 @@ func (e *Engine) Delete(id string) Plan {
 	e.graphChanged()
 	if e.mode == notebook.Lazy {
 		for _, name := range leaving {
-			for reader := range e.names.readers[name] {
-				e.makeStale(reader)
-			}
+			e.makeReadersStale(name)
 		}
 		return Plan{}
 	}
@@ -213,10 +210,41 @@ func (e *Engine) Delete(id string) Plan {
 	return p.queue()
 }
 
-// graphChanged finds out anew what is in error and what is blocked by what.
+// graphChanged finds out anew what is in error and what is blocked by what, and
+// takes out of the queue what can't run any more.
 func (e *Engine) graphChanged() {
 	e.planned = false
+	e.edges++
 	e.survey()
+	if e.queue == 0 {
+		return
+	}
+	queued := map[*cell]struct{}{}
+	for _, c := range e.page {
+		if c.queued {
+			queued[c] = struct{}{}
+		}
+	}
+	for _, c := range e.sorted(queued) {
+		switch {
+		case len(c.disablers) > 0:
+			e.dequeue(c)
+		case c.graphError != nil || e.hindered(c):
+			e.giveUp(c)
+		}
+	}
+}
+
+// hindered tells whether something above a cell won't run before it, and has
+// left nothing to go on with.
+func (e *Engine) hindered(c *cell) bool {
+	hindered := false
+	e.names.parents(c, func(p *cell, _ string) {
+		if !p.queued && !p.running && (p.failing() || len(p.blockers) > 0) {
+			hindered = true
+		}
+	})
+	return hindered
 }
 
 // Request queues the cells that were asked for with what has to run before
@@ -285,7 +313,7 @@ func (e *Engine) Next() (Step, bool) {
 	c.took = nil
 	step := Step{Cell: c.id, Remove: e.TakeRemovals(), Defines: c.analysis.Defines}
 	c.running, c.live, c.inputStale, c.wantedCode = true, false, false, ""
-	c.ranCode, c.bound = c.analysis.Code, c.analysis.Defines
+	c.ranCode, c.bound, c.deletes = c.analysis.Code, c.analysis.Defines, c.analysis.Deletes
 	e.current = c
 	for _, name := range c.bound {
 		e.owner[name] = c
@@ -348,29 +376,16 @@ func (e *Engine) Finish(err *notebook.CellError) {
 	}
 	e.current = nil
 	c.running = false
-	if e.cells[c.id] != c { // deleted while it ran: what it has bound since goes, too
-		for _, name := range c.analysis.Defines {
-			if e.owner[name] == nil {
-				e.remove = append(e.remove, name)
-			}
-		}
-		return
+	if e.cells[c.id] != c {
+		return // deleted while it ran: what it bound is about to leave
 	}
 	c.err = err
 	e.touch(c)
-	for _, below := range e.staleBelow(c) {
-		e.makeStale(below)
-	}
+	e.makeStaleBelow(c)
+	e.noteDeletions(c) // perhaps before it failed
 	was := c.outcome
 	if err == nil {
 		c.outcome, c.live = succeeded, true
-		for _, name := range c.analysis.Deletes {
-			if owner := e.owner[name]; owner != nil {
-				owner.live = false // to be read again, the name must be made again
-				c.took = append(c.took, owner)
-				delete(e.owner, name)
-			}
-		}
 		if was == failed {
 			e.inheritBelow(c)
 		}
@@ -392,25 +407,41 @@ func (e *Engine) Finish(err *notebook.CellError) {
 	e.release(c)
 }
 
-// staleBelow returns what becomes stale by a run of c. What is stale already
-// has made stale what is below it.
-func (e *Engine) staleBelow(c *cell) []*cell {
-	var found []*cell
-	seen := map[*cell]bool{c: true}
+// noteDeletions notes whose names a run of c has deleted.
+func (e *Engine) noteDeletions(c *cell) {
+	for _, name := range c.deletes {
+		if owner := e.owner[name]; owner != nil {
+			owner.live = false // to be read again, the name must be made again
+			c.took = append(c.took, owner)
+			delete(e.owner, name)
+		}
+	}
+}
+
+// makeStaleBelow makes stale what depends on c. What is stale already has made
+// stale what is below it, unless that was below it by other edges.
+func (e *Engine) makeStaleBelow(c *cell) {
 	stack := []*cell{c}
 	for len(stack) > 0 {
 		top := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		e.names.children(top, func(child *cell, _ string) {
-			if seen[child] || child.inputStale {
+			if child == c || child.inputStale && child.spread == e.edges {
 				return
 			}
-			seen[child] = true
-			found = append(found, child)
+			e.makeStale(child)
+			child.spread = e.edges
 			stack = append(stack, child)
 		})
 	}
-	return found
+}
+
+// makeReadersStale is for a name that leaves the kernel.
+func (e *Engine) makeReadersStale(name string) {
+	for reader := range e.names.readers[name] {
+		e.makeStale(reader)
+		e.makeStaleBelow(reader)
+	}
 }
 
 func (e *Engine) makeStale(c *cell) {
@@ -636,7 +667,8 @@ func (e *Engine) Edges() []Edge {
 }
 
 // sorted returns cells so that none stands before one that it depends on, as
-// far as they are no cycle, ties by page order.
+// far as they are no cycle, ties by page order; cycles and what is below them
+// come last.
 func (e *Engine) sorted(set map[*cell]struct{}) []*cell {
 	waits := make(map[*cell]int, len(set))
 	var ready readyHeap
@@ -678,7 +710,13 @@ func (e *Engine) sorted(set map[*cell]struct{}) []*cell {
 				rest = append(rest, c)
 			}
 		}
-		order = append(order, inPageOrder(rest)...)
+		for _, component := range e.components(inPageOrder(rest)) {
+			for _, c := range inPageOrder(component) {
+				if _, in := set[c]; in && !placed[c] {
+					order = append(order, c)
+				}
+			}
+		}
 	}
 	return order
 }

@@ -241,6 +241,73 @@ func TestOverlappingRequestsAreMergedSoThatNoCellRunsTwiceForTheSameInputs(t *te
 	require.Equal(t, []string{"c2", "c3"}, w.settle())
 }
 
+func TestAQueuedCellThatAnEditKeepsFromRunningIsTakenOutOfTheQueueAndHeals(t *testing.T) {
+	w := page(notebook.Auto, binds("z"), binds("x"), binds("y").reading("x"))
+	w.e.Request([]string{"c1", "c2"})
+	w.start()
+	w.insert(3, binds("x")) // saved while c1 runs
+	require.Empty(t, w.settle())
+	require.Equal(t, "blocked by c2,c4", w.statuses()["c3"])
+	w.remove("c4")
+	require.Equal(t, []string{"c2", "c3"}, w.settle())
+}
+
+func TestACircleWithADisabledCellIsFreeOfItOnceItIsEnabled(t *testing.T) {
+	w := newWorld(notebook.Auto)
+	w.insert(0, binds("a").reading("c"))
+	w.insert(1, binds("b").reading("a"))
+	w.insert(2, binds("c").reading("b"))
+	w.e.SetDisabled("c2", true)
+	require.Equal(t, map[string]string{"c1": "disabled by c2", "c2": "disabled", "c3": "disabled by c2"}, w.statuses())
+	w.e.SetDisabled("c2", false)
+	require.Equal(t, "error cycle CycleError", w.statuses()["c1"])
+	require.Equal(t, "error cycle CycleError", w.statuses()["c3"])
+}
+
+func TestWhatAnEditPutsBelowAStaleCellBecomesStaleWithTheNextRunAbove(t *testing.T) {
+	w := page(notebook.Lazy, binds("a"), binds("b").reading("a"), binds("c").reading("x"))
+	w.request("c1")
+	require.Equal(t, "stale", w.statuses()["c2"])
+	w.edit("c2", binds("x").reading("a"))
+	require.Equal(t, "error exception NameError", w.statuses()["c3"], "saving marks the saved cell alone")
+	w.request("c1")
+	require.Equal(t, "stale", w.statuses()["c3"])
+}
+
+func TestInLazyModeANameThatLeavesMakesItsReadersStaleAndWhatIsBelowThem(t *testing.T) {
+	w := page(notebook.Lazy, binds("a"), binds("b").reading("a"), binds("d").reading("b", "c"), binds("c"))
+	w.edit("c1", binds("z"))
+	require.Equal(t, []string{"c1"}, w.request("c1"))
+	require.Equal(t, map[string]string{"c1": "ok", "c2": "stale", "c3": "stale", "c4": "ok"}, w.statuses())
+}
+
+func TestNamesOfARunningCellThatIsEditedAndAskedForAreSeenByNoOtherCell(t *testing.T) {
+	w := page(notebook.Auto, binds("r").reading("a"), binds("a"))
+	w.e.Request([]string{"c2"})
+	w.start()
+	w.edit("c2", binds("b"))
+	w.e.Request([]string{"c2"})
+	w.settle()
+	require.Equal(t, "error exception NameError", w.statuses()["c1"])
+	require.NotContains(t, w.vars, "a")
+}
+
+func TestANameThatADeleterTookIsThereAgainWhenTheDeleterFailsOrGoes(t *testing.T) {
+	deleter := program{deletes: []string{"x"}, fails: true, text: 1} // fails after it has deleted
+	w := page(notebook.Auto, binds("x"), deleter)
+	require.NotContains(t, w.vars, "x")
+	w.edit("c2", binds("y").reading("x"))
+	require.Equal(t, []string{"c1", "c2"}, w.request("c2"))
+	require.Equal(t, "ok", w.statuses()["c2"])
+
+	w.edit("c2", program{deletes: []string{"x"}})
+	w.e.Request([]string{"c2"})
+	w.start()
+	w.remove("c2") // while it runs
+	w.settle()
+	require.Contains(t, w.vars, "x")
+}
+
 func TestAnEditToARunningCellDoesntDisturbItAndMarksItStale(t *testing.T) {
 	w := page(notebook.Auto, binds("a"))
 	w.e.Request([]string{"c1"})

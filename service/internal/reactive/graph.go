@@ -43,6 +43,7 @@ type cell struct {
 
 	// What the graph says.
 	graphError *notebook.CellError // multiple definition or cycle
+	cyclic     bool                // it is below itself
 	blockers   []*cell             // the failed cells above, in page order
 	disablers  []*cell             // the disabled cells above, in page order
 
@@ -51,7 +52,9 @@ type cell struct {
 	err        *notebook.CellError // of the last run
 	ranCode    string              // Analysis.Code of the last run
 	inputStale bool                // an input changed since the last run
+	spread     uint64              // the Engine.edges by which that made stale what is below
 	bound      []string            // the names that the last run was to bind
+	deletes    []string            // the names of other cells that the last run deletes
 	took       []*cell             // the cells whose names the last run deleted
 	live       bool                // the last run was in this kernel, and what it bound is still there
 	wantedCode string              // the code that was to run but couldn't; it runs as soon as it can
@@ -279,13 +282,11 @@ func (e *Engine) components(cells []*cell) [][]*cell {
 func (e *Engine) survey() {
 	for _, component := range e.components(e.page) {
 		for _, c := range component {
+			c.cyclic = len(component) > 1
 			graphError := e.graphErrorOf(c, component)
 			if !sameError(graphError, c.graphError) {
 				c.graphError = graphError
 				e.touch(c)
-				if graphError != nil {
-					e.dequeue(c)
-				}
 			}
 		}
 		for _, c := range component {
@@ -311,12 +312,17 @@ func (e *Engine) inherit(c *cell) {
 			} else {
 				blockers = append(blockers, p.blockers...)
 			}
-			if p.disabled {
+			switch {
+			case c.cyclic: // what is handed round in a circle never ends
+			case p.disabled:
 				disablers = append(disablers, p)
-			} else {
+			default:
 				disablers = append(disablers, p.disablers...)
 			}
 		})
+	}
+	if c.cyclic {
+		disablers = e.disabledAbove(c)
 	}
 	if len(blockers)+len(disablers) > 0 {
 		blockers, disablers = inPageOrder(blockers), inPageOrder(disablers)
@@ -325,6 +331,29 @@ func (e *Engine) inherit(c *cell) {
 		c.blockers, c.disablers = blockers, disablers
 		e.touch(c)
 	}
+}
+
+// disabledAbove finds the nearest disabled cells above c, other than c.
+func (e *Engine) disabledAbove(c *cell) []*cell {
+	var found []*cell
+	seen := map[*cell]bool{c: true}
+	stack := []*cell{c}
+	for len(stack) > 0 {
+		top := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		e.names.parents(top, func(p *cell, _ string) {
+			switch {
+			case seen[p]:
+				return
+			case p.disabled:
+				found = append(found, p)
+			default:
+				stack = append(stack, p)
+			}
+			seen[p] = true
+		})
+	}
+	return found
 }
 
 // inheritBelow hands c's failure or success down to what depends on it.

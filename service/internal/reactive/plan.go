@@ -74,11 +74,11 @@ func (p *planner) queue() Plan {
 		p.addConflicting()
 		p.addNeeded()
 		p.addBelow()
-		p.addReadersOfLeaving()
+		madeStale := p.addReadersOfLeaving()
 		for i := 0; i < len(p.order); i++ {
 			p.giveBack(p.order[i])
 		}
-		if len(p.order) == before {
+		if len(p.order) == before && !madeStale {
 			break
 		}
 	}
@@ -243,41 +243,47 @@ func (p *planner) addBelow() {
 }
 
 // giveBack adds, in auto mode, the cells whose names c's last run deleted: if it
-// doesn't do so again, they have to be there again.
+// doesn't do so again, they have to be there again. One that was edited since
+// waits until somebody asks for it.
 func (p *planner) giveBack(c *cell) {
 	if p.e.mode != notebook.Auto {
 		return
 	}
+	if c.running { // it is about to delete them, if it hasn't yet
+		p.e.noteDeletions(c)
+	}
 	for _, owner := range c.took {
-		if p.e.cells[owner.id] == owner && !owner.live {
-			p.add(owner, Reason{Because: BecauseInput, CellID: c.id, Names: owner.analysis.Defines})
+		if p.e.cells[owner.id] != owner || owner.live || owner.outdated() {
+			continue
 		}
+		names := slices.DeleteFunc(slices.Clone(c.deletes), func(name string) bool { return !defines(owner, name) })
+		p.add(owner, Reason{Because: BecauseInput, CellID: c.id, Names: names})
 	}
 }
 
 // addReadersOfLeaving lets the names go that planned cells bound at their last
 // run and define no more, at once, so that no cell of this run still sees them,
-// and adds those who read them. In lazy mode the readers become stale.
-func (p *planner) addReadersOfLeaving() {
+// and adds those who read them. In lazy mode the readers become stale, so that
+// more may have to run before what is planned; it tells whether any did.
+func (p *planner) addReadersOfLeaving() (madeStale bool) {
 	e := p.e
 	for i := 0; i < len(p.order); i++ {
 		c := p.order[i]
-		if c.running {
-			continue
-		}
 		leaving := e.unbind(c, func(name string) bool { return !defines(c, name) })
 		for _, name := range leaving {
+			if e.mode == notebook.Lazy {
+				e.makeReadersStale(name)
+				madeStale = true
+				continue
+			}
 			readers := make([]*cell, 0, len(e.names.readers[name]))
 			for reader := range e.names.readers[name] {
 				readers = append(readers, reader)
 			}
 			for _, reader := range inPageOrder(readers) {
-				if e.mode == notebook.Auto {
-					p.add(reader, Reason{Because: BecauseInput, CellID: c.id, Names: []string{name}})
-				} else {
-					e.makeStale(reader)
-				}
+				p.add(reader, Reason{Because: BecauseInput, CellID: c.id, Names: []string{name}})
 			}
 		}
 	}
+	return madeStale
 }
