@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -20,10 +21,14 @@ import (
 )
 
 const (
-	analysisTimeout = 10 * time.Second // of one source, and as much for each megabyte of it
-	maxAnalysis     = 64 << 20         // bytes of one answer
-	cachedBytes     = 32 << 20         // about as much as the cache may hold
-	inFlight        = 64               // requests sent ahead of their answers
+	// analysisTime is the processor time for one source, and as much for each
+	// megabyte of it: on a busy machine, no cell is refused for it.
+	analysisTime = 10 * time.Second
+	// analysisTimeout is the same by the clock, for an analyzer that hangs.
+	analysisTimeout = time.Minute
+	maxAnalysis     = 64 << 20 // bytes of one answer
+	cachedBytes     = 32 << 20 // about as much as the cache may hold
+	inFlight        = 64       // requests sent ahead of their answers
 )
 
 // Analysis is what a cell's source says of its names. Lists are sorted.
@@ -61,13 +66,14 @@ type analyzer struct {
 	host  *Host
 	cache *cache
 	turn  chan struct{} // holds one value: whoever takes it may talk
+	time  time.Duration // see analysisTime
 
 	conn  net.Conn
 	pidfd *os.File
 }
 
 func newAnalyzer(h *Host) *analyzer {
-	a := &analyzer{host: h, cache: newCache(cachedBytes), turn: make(chan struct{}, 1)}
+	a := &analyzer{host: h, cache: newCache(cachedBytes), turn: make(chan struct{}, 1), time: analysisTime}
 	a.turn <- struct{}{}
 	return a
 }
@@ -243,7 +249,10 @@ func (a *analyzer) start(ctx context.Context) error {
 	}
 	request := object{
 		"op": "spawn", "env": a.host.environment(),
-		"argv": []string{a.host.probe.Executable, "-I", "-B", filepath.Join(a.host.lib(), "analysis.py")},
+		"argv": []string{
+			a.host.probe.Executable, "-I", "-B", filepath.Join(a.host.lib(), "analysis.py"),
+			strconv.FormatInt(a.host.o.Limits.Memory, 10), strconv.FormatFloat(a.time.Seconds(), 'f', -1, 64),
+		},
 	}
 	if a.host.users != nil {
 		request["user"] = a.host.users[0] + a.host.users[1] // the one after the kernels' own

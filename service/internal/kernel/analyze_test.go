@@ -2,8 +2,12 @@ package kernel
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/stretchr/testify/require"
@@ -178,6 +182,47 @@ func TestAnAnalyzerThatDiesCostsOnlyTheSourceOnWhichItDid(t *testing.T) {
 	found, err := h.Analyze(ctx, []string{"a = 1", "b = a"})
 	require.NoError(t, err)
 	require.Equal(t, words("a"), found[1].References)
+}
+
+// nextIsRead sees that after a source on which it failed, the analyzer reads others.
+func nextIsRead(t *testing.T, h *Host, source string) Analysis {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	found, err := h.Analyze(ctx, []string{"a = 1", source, "b = a"})
+	require.NoError(t, err)
+	require.Equal(t, words("a"), found[0].Defines)
+	require.Equal(t, words("a"), found[2].References)
+	require.NotNil(t, found[1].Error)
+	require.Equal(t, notebook.ErrSyntax, found[1].Error.Kind)
+	return found[1]
+}
+
+func TestASourceThatTakesTooMuchMemoryToReadIsRefusedAndTheNextIsRead(t *testing.T) {
+	h := newTestHost(t, func(o *Options) { o.Spares, o.Limits.Memory = -1, 64<<20 })
+	a := nextIsRead(t, h, strings.Repeat("value = compute(value, 1)\n", 40_000))
+	require.Contains(t, a.Error.Message, "too large")
+}
+
+func TestASourceThatTakesTooLongToReadIsRefusedAndTheNextIsRead(t *testing.T) {
+	h := newTestHost(t, func(o *Options) { o.Spares = -1 })
+	h.analyzer.end()
+	h.analyzer.time = 200 * time.Millisecond
+	a := nextIsRead(t, h, strings.Repeat("value = compute(value, 1)\n", 40_000))
+	require.Contains(t, a.Error.Message, "took too long")
+}
+
+func TestTheAnalyzerRunsNoCodeOfCells(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "made")
+	require.NoError(t, os.Chmod(filepath.Dir(file), 0o777))
+	act := fmt.Sprintf("open('%s', 'w').close() or __import__('os')._exit(1)", file)
+	for _, a := range analyze(t,
+		act, "@("+act+")\ndef f(): pass", "class K(metaclass="+act+"): x = "+act, "def f(a: "+act+" = "+act+"): pass",
+		"f\"{"+act+"}\"", "[x for x in "+act+"]", "import antigravity, this", "# -*- coding: unknown -*-\n"+act, "await "+act,
+	) {
+		require.Nil(t, a.Error)
+	}
+	require.NoFileExists(t, file)
 }
 
 func TestManySourcesAtOnceComeBackInOrder(t *testing.T) {

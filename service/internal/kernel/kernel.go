@@ -18,7 +18,8 @@ import (
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 )
 
-// Limits hold for each kernel's process; zero is no limit.
+// Limits hold for each kernel's process, that on memory for the analyzer, too;
+// zero is no limit.
 type Limits struct {
 	Memory    int64 // bytes that a process may add to what it shares with the warm parent
 	Processes int   // processes and threads; counted by user, see Options.UserIDs

@@ -5,9 +5,10 @@ bytecode of a straight-line version of the cell: compound statements are
 replaced by their parts, in the order in which they are written, so that each
 instruction's place tells what comes before what; branches count as taken.
 
-Started as: python -I -B analysis.py; descriptor 3 is a stream socket. Request
-and answer are JSON behind a length (4 bytes, big endian); a request is the
-source itself.
+Started as: python -I -B analysis.py MEMORY SECONDS. It may take so many bytes (0:
+no limit), and so much processor time for one source, and as much for each
+megabyte of it. Descriptor 3 is a stream socket. Request and answer are JSON
+behind a length (4 bytes, big endian); a request is the source itself.
 """
 
 import ast
@@ -16,6 +17,8 @@ import gc
 import hashlib
 import json
 import os
+import resource
+import signal
 import socket
 import struct
 import symtable
@@ -62,8 +65,10 @@ def analyze(source):
         }
     except SyntaxError as error:
         return {"error": faults.describe_syntax(error)}
-    except (RecursionError, MemoryError):
+    except RecursionError:
         return {"error": refused("this cell is nested too deeply for Python to read")}
+    except MemoryError:  # also CPython's way to refuse deep nesting
+        return {"error": refused("this cell is nested too deeply, or too large, for Python to read: split it")}
     except (ValueError, UnicodeError) as error:
         return {"error": refused(str(error))}
 
@@ -331,6 +336,9 @@ def main():
     connection = socket.socket(fileno=3)
     connection.set_inheritable(False)
     system.prctl(system.PR_SET_DUMPABLE, 0)
+    memory, seconds = int(sys.argv[1]), float(sys.argv[2])
+    if memory:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     reader = connection.makefile("rb")
     gc.disable()  # trees are large and hold no cycles
     while True:
@@ -338,10 +346,15 @@ def main():
         if len(head) < 4:
             return
         source = reader.read(struct.unpack(">I", head)[0]).decode("utf-8", "surrogateescape")
+        # Time of its own, not of the clock: a busy machine refuses no cell. No
+        # handler catches the signal, so that it ends the compiler's loops, too.
+        signal.setitimer(signal.ITIMER_PROF, seconds * (1 + len(source) / (1 << 20)))
         answer = json.dumps(analyze(source)).encode("utf-8", "replace")
+        signal.setitimer(signal.ITIMER_PROF, 0)
         connection.sendall(struct.pack(">I", len(answer)) + answer)
         if len(source) > 100_000:
             gc.collect()
+            system.libc.malloc_trim(0)
 
 
 if __name__ == "__main__":
