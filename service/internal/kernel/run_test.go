@@ -31,11 +31,16 @@ func TestTopLevelAwaitWorks(t *testing.T) {
 	b := startKernel(t, sharedHost(t))
 	require.Equal(t, "3", b.run("import asyncio\nawait asyncio.sleep(0.01)\nx = 1\nawait asyncio.sleep(0, 3)").ok().value())
 	require.Equal(t, "[0, 1]", b.run("async def g():\n    for i in range(2): yield i\n[i async for i in g()]").ok().value())
-	b.start("print('go', flush=True)\nawait asyncio.sleep(1000)", "go")
-	b.Interrupt()
-	r := b.finish(testCell)
-	require.NotNil(t, r.fault)
-	require.Equal(t, notebook.ErrInterrupted, r.fault.Kind)
+	for _, source := range []string{
+		"print('go', flush=True)\nawait asyncio.sleep(1000)",
+		"await asyncio.sleep(0)\nprint('go', flush=True)\nwhile True: pass",
+	} {
+		b.start(source, "go")
+		b.Interrupt()
+		r := b.finish(testCell)
+		require.NotNil(t, r.fault, "%+v", r.died)
+		require.Equal(t, notebook.ErrInterrupted, r.fault.Kind)
+	}
 	require.Equal(t, "4", b.run("await asyncio.sleep(0, 4)").ok().value())
 }
 
@@ -173,6 +178,20 @@ func TestEveryInterruptIsNoticed(t *testing.T) {
 		r := b.finish(testCell)
 		require.Nil(t, r.died)
 		require.Equal(t, notebook.ErrInterrupted, r.fault.Kind)
+	}
+}
+
+func TestAnInterruptThatComesBeforeTheCellHasBegunIsNoticed(t *testing.T) {
+	b := startKernel(t, sharedHost(t))
+	source := strings.Repeat("x = 1\n", 20_000) + "while True: pass" // it takes a while to compile
+	for i := range 8 {
+		require.NoError(t, b.Run(Request{CellID: testCell, Source: source}))
+		time.Sleep(time.Duration(i) * 15 * time.Millisecond) // somewhere in its beginning
+		b.Interrupt()
+		r := b.finish(testCell)
+		require.NotNil(t, r.fault, "%+v", r.died)
+		require.Equal(t, notebook.ErrInterrupted, r.fault.Kind)
+		source += "\n" // compiled anew
 	}
 }
 

@@ -184,6 +184,13 @@ class State:
         self.loop = None
         self.channel = None
 
+    def begin(self):
+        """From here on an interrupt is raised; one that came early, too."""
+        self.running = True
+        if self.pending:
+            self.pending = False
+            raise KeyboardInterrupt
+
 
 state = None
 
@@ -352,12 +359,8 @@ def watch_ticks(tick):
 
 def on_interrupt(_number, _frame):
     state.interrupted = True
-    if not state.running or os.getpid() != state.pid:
-        if os.getpid() != state.pid:
-            raise KeyboardInterrupt
-        return
-    if state.held:
-        state.pending = True
+    if os.getpid() == state.pid and (state.held or not state.running):
+        state.pending = True  # for the end of what must not be interrupted
         return
     raise KeyboardInterrupt
 
@@ -662,7 +665,7 @@ class Kernel:
             if not fds:
                 raise OSError("no file descriptor is free in this kernel: close some of its files")
             with open(fds[0], "r+b") as file:
-                state.running = True
+                state.begin()
                 work(request, file)
                 state.running = False
         except BaseException as fault:
@@ -720,7 +723,7 @@ class Kernel:
             linecache.cache[prepared.filename] = prepared.lines
             if prepared.private:
                 self.private[cell] = prepared.private
-            state.running = True
+            state.begin()
             if prepared.code is not None:
                 self.execute(prepared.code)
             if prepared.value is not None:
@@ -751,11 +754,14 @@ class Kernel:
         try:
             return loop.run_until_complete(task)
         except KeyboardInterrupt:
-            task.cancel()
-            try:
-                loop.run_until_complete(task)
-            except BaseException:
-                pass
+            # If it was raised in the task itself, that has ended; to wait for it
+            # would be to wait forever.
+            if not task.done():
+                task.cancel()
+                try:
+                    loop.run_until_complete(task)
+                except BaseException:
+                    pass
             raise
 
     def show(self, kind, value):
