@@ -88,7 +88,7 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 	defer func() { err = errors.Join(err, kernels.Close()) }()
 
 	manager := session.NewManager(session.Options{
-		Store: notebooks, Kernels: kernels, SQL: connections, Log: log, Record: measured,
+		Store: notebooks, SharedStore: store.Shared(c.StoreURL), Kernels: kernels, SQL: connections, Log: log, Record: measured,
 		MaxKernels: maxKernels(c), CellTimeout: c.KernelCellTimeout, IdleTimeout: c.KernelIdleTimeout,
 	})
 	handler := api.New(api.Options{

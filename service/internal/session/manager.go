@@ -33,6 +33,7 @@ type SQL interface {
 // Options of a Manager.
 type Options struct {
 	Store       Store
+	SharedStore bool // other services may write to it, too
 	Kernels     Kernels
 	SQL         SQL // nil: SQL cells can't run
 	Log         *slog.Logger
@@ -316,8 +317,58 @@ func (m *Manager) Close(ctx context.Context) error {
 	}
 }
 
+// settled is for how long a session is taken to know all that is in a store
+// which others write to.
+const settled = time.Second
+
+// refresh ends the session of a notebook that another service has changed, for
+// those who are about to look at it. Two services have a notebook open while
+// one takes over from the other.
+func (m *Manager) refresh(ctx context.Context, id string) {
+	if !m.opt.SharedStore {
+		return
+	}
+	s := m.current(id)
+	if s == nil {
+		return // it will be read when it is opened
+	}
+	before, now := s.compared.Load(), time.Now()
+	if now.Sub(time.Unix(0, before)) < settled || !s.compared.CompareAndSwap(before, now.UnixNano()) {
+		return
+	}
+	kept, err := m.opt.Store.Get(ctx, id)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		m.opt.Log.WarnContext(ctx, "what is in memory could not be compared with the store", "notebook", id, "error", err)
+		return
+	}
+	// What goes wrong here, the caller's own question will find again.
+	_, _ = ask(ctx, m, id, func(other *Session) (struct{}, error) {
+		if other != s {
+			return struct{}{}, nil
+		}
+		return struct{}{}, s.compare(kept)
+	})
+}
+
+// current returns the session of a notebook if it is open, else nil.
+func (m *Manager) current(id string) *Session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	o := m.sessions[id]
+	if o == nil {
+		return nil
+	}
+	select {
+	case <-o.done:
+		return o.session // nil if it could not be opened
+	default:
+		return nil // it is being opened
+	}
+}
+
 // Get returns a notebook with its results.
 func (m *Manager) Get(ctx context.Context, id string) (*notebook.Notebook, error) {
+	m.refresh(ctx, id)
 	return ask(ctx, m, id, func(s *Session) (*notebook.Notebook, error) { return s.snapshot(), nil })
 }
 
@@ -552,6 +603,7 @@ func busyIfLate(ctx context.Context, err error) error {
 
 // Subscribe adds a client to the notebook's events; see events.Log.Subscribe.
 func (m *Manager) Subscribe(ctx context.Context, id, epoch string, after uint64) (*events.Subscriber, error) {
+	m.refresh(ctx, id)
 	return ask(ctx, m, id, func(s *Session) (*events.Subscriber, error) { return s.subscribe(epoch, after) })
 }
 
@@ -561,7 +613,7 @@ func ask[T any](ctx context.Context, m *Manager, id string, f func(*Session) (T,
 		answer T
 		failed error
 	)
-	for {
+	for tries := 1; ; {
 		s, err := m.open(ctx, id)
 		if err != nil {
 			return answer, err
@@ -575,10 +627,27 @@ func ask[T any](ctx context.Context, m *Manager, id string, f func(*Session) (T,
 			s.about = s.own
 		}:
 			<-finished
-			return answer, failed
 		case <-s.done: // closed for want of use in this moment: open it again
+			continue
+		case <-ctx.Done():
+			return answer, ctx.Err()
+		}
+		var outdated *outdatedError
+		if !errors.As(failed, &outdated) {
+			return answer, failed
+		}
+		// Another service has changed the notebook. What was asked for is done
+		// on what it is now, unless that has not the version that was asked for.
+		if tries++; tries > maxTries {
+			return answer, &UnavailableError{Reason: "another service changes this notebook at the same time: try again", RetryAfter: 1}
+		}
+		select {
+		case <-s.done:
 		case <-ctx.Done():
 			return answer, ctx.Err()
 		}
 	}
 }
+
+// maxTries bounds how often something is asked of a notebook that others change.
+const maxTries = 5

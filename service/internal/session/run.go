@@ -2,9 +2,11 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/kernel"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/reactive"
@@ -429,13 +431,28 @@ func (s *Session) save() {
 	}()
 }
 
+// lastSaves is how often the last results of a session that ends are tried to
+// be written, lastPause the time between.
+const (
+	lastSaves = 5
+	lastPause = 300 * time.Millisecond
+)
+
 // saved takes down how the write ended. What was not written is tried again,
-// unless the session is about to end.
+// but not for ever if the session is about to end.
 func (s *Session) saved(err error) {
 	s.saving = nil
-	if err != nil {
+	switch {
+	case err == nil:
+		s.unsaved = 0
+	case errors.Is(err, ErrNotFound):
+		s.endDeleted()
+	default:
 		s.m.opt.Log.ErrorContext(s.about, "results were not saved", "error", err, "cells", len(s.writing))
-		if !s.closing {
+		if s.unsaved++; s.closing && s.unsaved < lastSaves {
+			time.Sleep(lastPause) // nothing else is left to do
+		}
+		if !s.closing || s.unsaved < lastSaves {
 			for id := range s.writing {
 				s.keep(id)
 			}
@@ -453,6 +470,14 @@ func (s *Session) saved(err error) {
 	case s.flushAt == nil:
 		s.flushAt = time.After(flushEvery)
 	}
+}
+
+// endDeleted ends the session of a notebook that was deleted.
+func (s *Session) endDeleted() {
+	s.events.End(events.ErrDeleted)
+	s.stopKernel("the notebook was deleted")
+	clear(s.ran)
+	s.closing = true
 }
 
 // kept returns a channel that is closed when the results that are there now

@@ -27,6 +27,7 @@ type Session struct {
 
 	idleSince atomic.Int64 // Unix nanoseconds since when the kernel could be stopped; 0: it can't
 	status    atomic.Value // of the kernel: a notebook.KernelStatus
+	compared  atomic.Int64 // Unix nanoseconds when the notebook was last read from the store
 
 	doc    *notebook.Notebook
 	page   *page // the cells of doc
@@ -44,6 +45,7 @@ type Session struct {
 	writing map[string]struct{} // cells whose results are being written
 	saving  chan error          // of that write, else nil
 	waiting []chan struct{}     // to be closed when all results are in the store
+	unsaved int                 // writes of results that failed, one after the other
 	flushAt <-chan time.Time    // when the next write of results is due
 	used    time.Time           // when somebody last asked for something
 	closing bool
@@ -89,6 +91,7 @@ func (m *Manager) newSession(ctx context.Context, doc *notebook.Notebook) (*Sess
 	s.about = s.own
 	doc.Kernel = notebook.Kernel{Status: notebook.KernelNone}
 	s.status.Store(notebook.KernelNone)
+	s.compared.Store(time.Now().UnixNano())
 	for _, c := range doc.Cells {
 		show(engine, c)
 	}
@@ -190,6 +193,28 @@ func (s *Session) snapshot() *notebook.Notebook {
 	return &n
 }
 
+// compare ends the session if the notebook in the store is a later one than
+// the one in memory here; nil is one that was deleted. Results alone are no
+// reason to end a kernel.
+func (s *Session) compare(kept *notebook.Notebook) error {
+	switch {
+	case kept == nil:
+		s.endDeleted()
+		return &outdatedError{ErrNotFound}
+	case kept.Version > s.doc.Version:
+		return s.outdated(&VersionError{Given: s.doc.Version, Current: kept.Version})
+	case s.kernel != nil || s.starting != nil || s.run != nil:
+		return nil
+	}
+	for _, c := range kept.Cells {
+		if mine := s.doc.Cell(c.ID); mine != nil && c.ExecutionCount > mine.ExecutionCount {
+			s.closing = true
+			return &outdatedError{ErrBusy}
+		}
+	}
+	return nil
+}
+
 func (s *Session) subscribe(epoch string, after uint64) (*events.Subscriber, error) {
 	return s.events.Subscribe(epoch, after, func() (any, error) {
 		return struct {
@@ -219,17 +244,30 @@ func (s *Session) commit(ifMatch int64, f func(draft *notebook.Notebook) (Change
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
 	if err := s.m.opt.Store.Apply(ctx, change); err != nil {
-		var version *VersionError
-		if errors.As(err, &version) || errors.Is(err, ErrNotFound) {
-			// Somebody else wrote: what is in memory here is not the notebook.
-			s.m.opt.Log.WarnContext(s.about, "the notebook was changed by another service; it is read again", "error", err)
-			s.closing = true
-			s.interrupt()
-		}
-		return err
+		return s.outdated(err)
 	}
 	s.doc, s.page = &draft, s.page.follow(draft.Cells, kept.Cells)
 	return nil
+}
+
+// outdatedError says that what was asked for could not be done because another
+// service has changed the notebook since this session read it. The session
+// ends, and the next one can be asked again.
+type outdatedError struct{ error }
+
+func (e *outdatedError) Unwrap() error { return e.error }
+
+// outdated ends the session if an error of the store tells that what is in
+// memory here is not the notebook any more.
+func (s *Session) outdated(err error) error {
+	var version *VersionError
+	if !errors.As(err, &version) && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	s.m.opt.Log.WarnContext(s.about, "the notebook was changed by another service; it is read again", "error", err)
+	s.closing = true
+	s.interrupt()
+	return &outdatedError{err}
 }
 
 // The fields of events.
@@ -327,14 +365,16 @@ func (s *Session) delete(ifMatch int64) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
 	defer cancel()
-	if err := s.m.opt.Store.Delete(ctx, s.doc.ID); err != nil {
-		return err
+	base := s.doc.Version
+	if ifMatch == AnyVersion {
+		base = 0 // whatever it has become
 	}
-	s.events.End(events.ErrDeleted)
-	s.stopKernel("the notebook was deleted")
+	if err := s.m.opt.Store.Delete(ctx, s.doc.ID, base); err != nil {
+		return s.outdated(err)
+	}
+	s.endDeleted()
 	s.finishSaving()
 	clear(s.ran)
-	s.closing = true
 	return nil
 }
 
@@ -393,12 +433,19 @@ func (s *Session) updateCell(id string, ifMatch int64, p CellPatch) error {
 	if err != nil {
 		return err
 	}
+	toText := next.Kind == notebook.Markdown && old.Kind != notebook.Markdown
+	if toText {
+		next.Outputs, next.ExecutionCount, next.StartedAt, next.DurationMS = []notebook.Output{}, 0, nil, nil
+	}
 	err = s.commit(ifMatch, func(draft *notebook.Notebook) (Change, error) {
 		change := Change{Moved: moved}
 		at := draft.Index(id)
 		if written {
 			draft.Cells[at] = next
 			change.Written = []string{id}
+		}
+		if toText {
+			change.Ran = []string{id} // with the document, as results alone never count fewer runs
 		}
 		if moved {
 			cell := draft.Remove(id)
@@ -418,9 +465,7 @@ func (s *Session) updateCell(id string, ifMatch int64, p CellPatch) error {
 		return nil
 	}
 	s.engine.Edit(source(next, analysis))
-	if next.Kind == notebook.Markdown && old.Kind != notebook.Markdown {
-		next.Outputs, next.ExecutionCount, next.StartedAt, next.DurationMS = []notebook.Output{}, 0, nil, nil
-		s.keep(id)
+	if toText {
 		s.emit("cell.cleared", cellCleared{id})
 	}
 	plan := s.engine.SetDisabled(id, next.Disabled)

@@ -49,8 +49,10 @@ func newHost(t *testing.T) *kernel.Host {
 
 type fixture struct {
 	*session.Manager
-	t   *testing.T
-	ctx context.Context
+	t       *testing.T
+	ctx     context.Context
+	store   session.Store
+	kernels session.Kernels
 }
 
 func newFixture(t *testing.T, change ...func(*session.Options)) fixture {
@@ -71,7 +73,7 @@ func newFixture(t *testing.T, change ...func(*session.Options)) fixture {
 		require.NoError(t, m.Close(ctx))
 		cancel()
 	})
-	return fixture{m, t, ctx}
+	return fixture{m, t, ctx, o.Store, o.Kernels}
 }
 
 func openStore(t *testing.T, url string) session.Store {

@@ -18,8 +18,9 @@ type Store interface {
 	Create(ctx context.Context, n *notebook.Notebook) error
 	// Apply keeps a change; it is durable when Apply returns, in whole or not at all.
 	Apply(ctx context.Context, c Change) error
-	// Delete removes a notebook with everything in it.
-	Delete(ctx context.Context, id string) error
+	// Delete removes a notebook with everything in it. A base that is not 0 is
+	// the version that it must have, else it is a *VersionError.
+	Delete(ctx context.Context, id string, base int64) error
 	// Ping tells whether the store answers.
 	Ping(ctx context.Context) error
 }
@@ -37,7 +38,9 @@ type Change struct {
 	Written []string
 	Moved   bool
 	// Ran are ids of cells whose results changed (status, error, blocked_by,
-	// defines, references, outputs, counts, times).
+	// defines, references, outputs, counts, times). Without a Base, results
+	// with a lower execution_count than those in the store are dropped
+	// silently: another service has run the cell since.
 	Ran []string
 	// Removed are ids of cells that are gone. Results for a cell that is not
 	// in the store (any more) are dropped silently.

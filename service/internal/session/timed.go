@@ -37,9 +37,9 @@ func (t timedStore) Apply(ctx context.Context, c Change) (err error) {
 	return t.Store.Apply(ctx, c)
 }
 
-func (t timedStore) Delete(ctx context.Context, id string) (err error) {
+func (t timedStore) Delete(ctx context.Context, id string, base int64) (err error) {
 	defer t.answered("delete", time.Now(), &err)
-	return t.Store.Delete(ctx, id)
+	return t.Store.Delete(ctx, id, base)
 }
 
 func (t timedStore) Ping(ctx context.Context) (err error) {

@@ -56,6 +56,13 @@ func Open(ctx context.Context, url string) (Store, error) {
 	return sqlite.Open(ctx, rest)
 }
 
+// Shared tells whether several services may be over the store that the URL
+// names.
+func Shared(url string) bool {
+	scheme, _, _ := split(url)
+	return scheme == "s3" || scheme == "postgres"
+}
+
 const forms = "sqlite:PATH, s3://BUCKET/PREFIX, postgres://USER:PASSWORD@HOST/DATABASE or memory:"
 
 // Shown returns the URL as it may be logged: without a password.

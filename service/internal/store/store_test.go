@@ -51,3 +51,9 @@ func TestNoLogShowsAPassword(t *testing.T) {
 		require.Equal(t, want, store.Shown(url))
 	}
 }
+
+func TestSharedStoresAreThoseThatTheNetworkReaches(t *testing.T) {
+	for url, shared := range map[string]bool{"s3://bucket": true, "postgres://host/db": true, "postgresql://host/db": true, "sqlite:x.db": false, "memory:": false} {
+		require.Equal(t, shared, store.Shared(url), url)
+	}
+}

@@ -115,10 +115,14 @@ func (s *Store) Apply(ctx context.Context, c session.Change) error {
 }
 
 // Delete is session.Store's.
-func (s *Store) Delete(ctx context.Context, id string) error {
+func (s *Store) Delete(ctx context.Context, id string, base int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.find(ctx, id); err != nil {
+	n, err := s.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := storekit.CheckBase(n, base); err != nil {
 		return err
 	}
 	delete(s.notebooks, id)

@@ -128,16 +128,19 @@ func (w *writes) cell(id string, position int, c *notebook.Cell) {
 		ON CONFLICT (notebook_id, id) DO UPDATE SET document = excluded.document`, id, c.ID, position, string(doc))
 }
 
-func (w *writes) results(id string, n *notebook.Notebook, cells []string) {
+// results writes what runs left; alone says that it comes without a version,
+// so that it may be of before a run by another service.
+func (w *writes) results(id string, n *notebook.Notebook, cells []string, alone bool) {
 	results, err := storekit.ResultsOf(n, cells)
 	w.err = errors.Join(w.err, err)
 	for _, r := range results {
 		// Selecting from cells drops results of a cell that isn't there. What
 		// is not UTF-8 would be refused.
-		w.batch.Queue(`INSERT INTO results (notebook_id, cell_id, state, outputs)
-			SELECT notebook_id, id, $3, $4 FROM cells WHERE notebook_id = $1 AND id = $2
-			ON CONFLICT (notebook_id, cell_id) DO UPDATE SET state = excluded.state, outputs = excluded.outputs`,
-			id, r.CellID, strings.ToValidUTF8(r.State, "\uFFFD"), strings.ToValidUTF8(r.Outputs, "\uFFFD"))
+		w.batch.Queue(`INSERT INTO results (notebook_id, cell_id, runs, state, outputs)
+			SELECT notebook_id, id, $3, $4, $5 FROM cells WHERE notebook_id = $1 AND id = $2
+			ON CONFLICT (notebook_id, cell_id) DO UPDATE SET runs = excluded.runs, state = excluded.state, outputs = excluded.outputs
+			WHERE $6 OR results.runs <= excluded.runs`,
+			id, r.CellID, r.Runs, strings.ToValidUTF8(r.State, "\uFFFD"), strings.ToValidUTF8(r.Outputs, "\uFFFD"), !alone)
 	}
 }
 
@@ -157,7 +160,7 @@ func (s *Store) Create(ctx context.Context, n *notebook.Notebook) error {
 	for i, c := range n.Cells {
 		w.cell(n.ID, i, c)
 	}
-	w.results(n.ID, n, storekit.Order(n))
+	w.results(n.ID, n, storekit.Order(n), false)
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error { return w.send(ctx, tx) })
 	if err != nil {
 		return failed(err, "create notebook %s", n.ID)
@@ -177,17 +180,24 @@ func (s *Store) Apply(ctx context.Context, c session.Change) error {
 	return nil
 }
 
-func apply(ctx context.Context, tx pgx.Tx, c session.Change) error {
-	n := c.Notebook
+// lock takes the notebook's row, if it has the version that a change was made
+// on; 0 is any.
+func lock(ctx context.Context, tx pgx.Tx, id string, base int64) error {
 	var current int64
-	err := tx.QueryRow(ctx, `SELECT version FROM notebooks WHERE id = $1 FOR UPDATE`, n.ID).Scan(&current)
+	err := tx.QueryRow(ctx, `SELECT version FROM notebooks WHERE id = $1 FOR UPDATE`, id).Scan(&current)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return session.ErrNotFound
-	case err != nil:
+	case err == nil && base != 0 && base != current:
+		return &session.VersionError{Given: base, Current: current}
+	}
+	return err
+}
+
+func apply(ctx context.Context, tx pgx.Tx, c session.Change) error {
+	n := c.Notebook
+	if err := lock(ctx, tx, n.ID, c.Base); err != nil {
 		return err
-	case c.Base != 0 && c.Base != current:
-		return &session.VersionError{Given: c.Base, Current: current}
 	}
 	var w writes
 	if c.Base != 0 {
@@ -208,16 +218,19 @@ func apply(ctx context.Context, tx pgx.Tx, c session.Change) error {
 				WHERE cells.notebook_id = $1 AND cells.id = wanted.id AND cells.position <> wanted.position - 1`, n.ID, storekit.Order(n))
 		}
 	}
-	w.results(n.ID, n, c.Ran)
+	w.results(n.ID, n, c.Ran, c.Base == 0)
 	return w.send(ctx, tx)
 }
 
 // Delete is session.Store's.
-func (s *Store) Delete(ctx context.Context, id string) error {
-	done, err := s.pool.Exec(ctx, `DELETE FROM notebooks WHERE id = $1`, id)
-	if err == nil && done.RowsAffected() == 0 {
-		err = session.ErrNotFound
-	}
+func (s *Store) Delete(ctx context.Context, id string, base int64) error {
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		if err := lock(ctx, tx, id, base); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `DELETE FROM notebooks WHERE id = $1`, id)
+		return err
+	})
 	if err != nil {
 		return failed(err, "delete notebook %s", id)
 	}

@@ -128,7 +128,7 @@ func fewRights(t *testing.T, server *postgrestest.Server, url string) {
 	clerk := opened(t, fmt.Sprintf("postgres://clerk:clerk@127.0.0.1:%d/%s?sslmode=disable", server.Port, config.Database))
 	n := storetest.Full("By the clerk")
 	require.NoError(t, clerk.Create(t.Context(), n))
-	require.NoError(t, clerk.Delete(t.Context(), n.ID))
+	require.NoError(t, clerk.Delete(t.Context(), n.ID, 0))
 }
 
 // manyServices has several stores add a cell each, remove it, and keep results

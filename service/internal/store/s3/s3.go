@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
@@ -157,6 +158,12 @@ func (s *Store) write(ctx context.Context, n *notebook.Notebook, etag string) er
 		in.IfMatch = &etag
 	}
 	_, err = s.client.PutObject(ctx, in)
+	return changed(err)
+}
+
+// changed turns the error of a conditional request whose condition no longer
+// holds into errChanged.
+func changed(err error) error {
 	switch status(err) {
 	case http.StatusPreconditionFailed, // it is another one now
 		http.StatusConflict, // another write of it was under way
@@ -166,10 +173,24 @@ func (s *Store) write(ctx context.Context, n *notebook.Notebook, etag string) er
 	return err
 }
 
+// errBusy is for a client that finds others writing each time.
+var errBusy = &session.UnavailableError{Reason: "too many others write this notebook at once", RetryAfter: 1}
+
+// failed wraps an error with what was being done. If S3 is away or asks for
+// less, the error says so to clients.
+func failed(err error, doing string, args ...any) error {
+	doing = fmt.Sprintf(doing, args...)
+	var sent *smithyhttp.RequestSendError
+	if code := status(err); code >= 500 || code == http.StatusTooManyRequests || errors.As(err, &sent) && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("%s: %w: %w", doing, &session.UnavailableError{Reason: "the bucket does not answer: try again", RetryAfter: 2}, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
+
 // Create is session.Store's.
 func (s *Store) Create(ctx context.Context, n *notebook.Notebook) error {
 	if err := s.write(ctx, n, ""); err != nil {
-		return fmt.Errorf("create notebook %s: %w", n.ID, err)
+		return failed(err, "create notebook %s", n.ID)
 	}
 	return nil
 }
@@ -178,7 +199,7 @@ func (s *Store) Create(ctx context.Context, n *notebook.Notebook) error {
 func (s *Store) Get(ctx context.Context, id string) (*notebook.Notebook, error) {
 	n, _, err := s.read(ctx, s.key(id))
 	if err != nil {
-		return nil, fmt.Errorf("read notebook %s: %w", id, err)
+		return nil, failed(err, "read notebook %s", id)
 	}
 	return n, nil
 }
@@ -189,7 +210,7 @@ func (s *Store) Apply(ctx context.Context, c session.Change) error {
 		return err
 	}
 	if err := s.apply(ctx, c); err != nil {
-		return fmt.Errorf("change notebook %s: %w", c.Notebook.ID, err)
+		return failed(err, "change notebook %s", c.Notebook.ID)
 	}
 	return nil
 }
@@ -208,22 +229,36 @@ func (s *Store) apply(ctx context.Context, c session.Change) error {
 		}
 		// What has changed decides: a version conflict, or a result beside ours.
 	}
-	return &session.UnavailableError{Reason: "too many others write this notebook at once", RetryAfter: 1}
+	return errBusy
 }
 
 // Delete is session.Store's.
-func (s *Store) Delete(ctx context.Context, id string) error {
-	_, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: s.key(id)})
-	if status(err) == http.StatusNotFound {
-		err = session.ErrNotFound
-	}
-	if err == nil {
-		_, err = s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: s.key(id)})
-	}
-	if err != nil {
-		return fmt.Errorf("delete notebook %s: %w", id, err)
+func (s *Store) Delete(ctx context.Context, id string, base int64) error {
+	if err := s.delete(ctx, id, base); err != nil {
+		return failed(err, "delete notebook %s", id)
 	}
 	return nil
+}
+
+func (s *Store) delete(ctx context.Context, id string, base int64) error {
+	for range attempts {
+		n, etag, err := s.read(ctx, s.key(id))
+		if err != nil {
+			return err
+		}
+		if err := storekit.CheckBase(n, base); err != nil {
+			return err
+		}
+		in := &s3.DeleteObjectInput{Bucket: &s.bucket, Key: s.key(id)}
+		if base != 0 {
+			in.IfMatch = &etag
+		}
+		_, err = s.client.DeleteObject(ctx, in)
+		if err = changed(err); !errors.Is(err, errChanged) {
+			return err
+		}
+	}
+	return errBusy
 }
 
 // List is session.Store's.
@@ -238,7 +273,7 @@ func (s *Store) List(ctx context.Context, q session.Query) (session.Page, error)
 	}
 	all, err := s.all(ctx)
 	if err != nil {
-		return session.Page{}, fmt.Errorf("list notebooks: %w", err)
+		return session.Page{}, failed(err, "list notebooks")
 	}
 	search := storekit.Fold(q.Search)
 	found := []notebook.Summary{}

@@ -22,7 +22,8 @@ import (
 	"sync"
 	"time"
 
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite" // registers the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
@@ -32,7 +33,11 @@ import (
 const (
 	readers  = 4
 	maxGroup = 128 // changes in one transaction
+
+	lockTimeout = 10 * time.Second // for others to let go of the file
 )
+
+var busyTimeout = fmt.Sprintf("busy_timeout(%d)", lockTimeout.Milliseconds())
 
 var errClosed = errors.New("the store is closed")
 
@@ -89,24 +94,57 @@ func (s *Store) open(ctx context.Context) error {
 	if err := file.Close(); err != nil {
 		return err
 	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return err
+	}
 
 	if s.write, err = sql.Open("sqlite", dsn(path,
-		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)")); err != nil {
+		busyTimeout, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)")); err != nil {
 		return err
 	}
 	s.write.SetMaxOpenConns(1)
-	if s.writer, err = s.write.Conn(ctx); err != nil {
+	if s.writer, err = connect(ctx, s.write); err != nil {
 		return err
 	}
 	if err := migrate(ctx, s.writer, steps()); err != nil {
 		return err
 	}
-	if s.read, err = sql.Open("sqlite", dsn(path, "busy_timeout(10000)", "query_only(1)")); err != nil {
+	if s.read, err = sql.Open("sqlite", dsn(path, busyTimeout, "query_only(1)")); err != nil {
 		return err
 	}
 	s.read.SetMaxOpenConns(readers)
 	s.read.SetMaxIdleConns(readers)
 	return s.read.PingContext(ctx)
+}
+
+// syncDir makes the names of a directory's files last. SQLite does so for the
+// files that it makes itself.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// connect waits for others who open the file at the same time: for the change
+// to a write-ahead log SQLite itself doesn't.
+func connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
+	defer cancel()
+	for {
+		conn, err := db.Conn(ctx)
+		var told *sqlite.Error
+		if err == nil || !errors.As(err, &told) || told.Code()&0xff != sqlite3.SQLITE_BUSY {
+			return conn, err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
 }
 
 func dsn(path string, pragmas ...string) string {
@@ -269,7 +307,7 @@ func (st *statements) all() map[**sql.Stmt]string {
 		&st.updateNotebook: `UPDATE notebooks SET name = ?, search_name = ?, mode = ?, version = ?, cell_count = ?, updated_at = ?
 			WHERE id = ? AND version = ?`,
 		&st.version:        `SELECT version FROM notebooks WHERE id = ?`,
-		&st.deleteNotebook: `DELETE FROM notebooks WHERE id = ?`,
+		&st.deleteNotebook: `DELETE FROM notebooks WHERE id = ? AND (? = 0 OR version = ?)`,
 		&st.insertCell: `INSERT INTO cells (notebook_id, id, position, kind, source, disabled, connection, result)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		&st.updateCell: `UPDATE cells SET kind = ?, source = ?, disabled = ?, connection = ?, result = ?
@@ -280,9 +318,10 @@ func (st *statements) all() map[**sql.Stmt]string {
 		&st.order: `UPDATE cells SET position = wanted.key FROM json_each(?) AS wanted
 			WHERE cells.notebook_id = ? AND cells.id = wanted.value AND cells.position <> wanted.key`,
 		// Selecting from cells drops results of a cell that isn't there.
-		&st.result: `INSERT INTO results (notebook_id, cell_id, state, outputs)
-			SELECT notebook_id, id, ?, ? FROM cells WHERE notebook_id = ? AND id = ?
-			ON CONFLICT DO UPDATE SET state = excluded.state, outputs = excluded.outputs`,
+		&st.result: `INSERT INTO results (notebook_id, cell_id, runs, state, outputs)
+			SELECT notebook_id, id, ?, ?, ? FROM cells WHERE notebook_id = ? AND id = ?
+			ON CONFLICT DO UPDATE SET runs = excluded.runs, state = excluded.state, outputs = excluded.outputs
+			WHERE ? OR runs <= excluded.runs`,
 	}
 }
 
@@ -323,7 +362,7 @@ func (s *Store) Create(ctx context.Context, n *notebook.Notebook) error {
 				return err
 			}
 		}
-		return st.keep(ctx, n.ID, results)
+		return st.keep(ctx, n.ID, results, false)
 	})
 	if err != nil {
 		return fmt.Errorf("create notebook %s: %w", n.ID, err)
@@ -331,9 +370,11 @@ func (s *Store) Create(ctx context.Context, n *notebook.Notebook) error {
 	return nil
 }
 
-func (st *statements) keep(ctx context.Context, id string, results []storekit.Results) error {
+// keep writes results; alone says that they come without a version, so that
+// they may be of before a run by another service.
+func (st *statements) keep(ctx context.Context, id string, results []storekit.Results, alone bool) error {
 	for _, r := range results {
-		if _, err := st.result.ExecContext(ctx, r.State, r.Outputs, id, r.CellID); err != nil {
+		if _, err := st.result.ExecContext(ctx, r.Runs, r.State, r.Outputs, id, r.CellID, !alone); err != nil {
 			return err
 		}
 	}
@@ -358,7 +399,7 @@ func (s *Store) Apply(ctx context.Context, c session.Change) error {
 		} else if err := st.document(ctx, c); err != nil {
 			return err
 		}
-		return st.keep(ctx, n.ID, results)
+		return st.keep(ctx, n.ID, results, c.Base == 0)
 	})
 	if err != nil {
 		return fmt.Errorf("change notebook %s: %w", n.ID, err)
@@ -375,6 +416,15 @@ func (st *statements) current(ctx context.Context, id string) (version int64, er
 	return version, err
 }
 
+// conflict says why no notebook of that id has that version.
+func (st *statements) conflict(ctx context.Context, id string, base int64) error {
+	current, err := st.current(ctx, id)
+	if err != nil {
+		return err
+	}
+	return &session.VersionError{Given: base, Current: current}
+}
+
 // document writes what changed of what people wrote.
 func (st *statements) document(ctx context.Context, c session.Change) error {
 	n := c.Notebook
@@ -387,11 +437,7 @@ func (st *statements) document(ctx context.Context, c session.Change) error {
 		if err != nil {
 			return err
 		}
-		current, err := st.current(ctx, n.ID)
-		if err != nil {
-			return err
-		}
-		return &session.VersionError{Given: c.Base, Current: current}
+		return st.conflict(ctx, n.ID, c.Base)
 	}
 	for _, id := range c.Removed {
 		if _, err := st.deleteCell.ExecContext(ctx, n.ID, id); err != nil {
@@ -438,16 +484,16 @@ func affected(r sql.Result) (bool, error) {
 }
 
 // Delete is session.Store's.
-func (s *Store) Delete(ctx context.Context, id string) error {
+func (s *Store) Delete(ctx context.Context, id string, base int64) error {
 	err := s.change(ctx, func(ctx context.Context, st *statements) error {
-		done, err := st.deleteNotebook.ExecContext(ctx, id)
+		done, err := st.deleteNotebook.ExecContext(ctx, id, base, base)
 		if err != nil {
 			return err
 		}
 		if hit, err := affected(done); err != nil || hit {
 			return err
 		}
-		return session.ErrNotFound
+		return st.conflict(ctx, id, base)
 	})
 	if err != nil {
 		return fmt.Errorf("delete notebook %s: %w", id, err)

@@ -65,6 +65,35 @@ func TestWritesAreDurableOnCommit(t *testing.T) {
 	}
 }
 
+func TestAFileOfAnyEarlierVersionMigratesForwardByItself(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notebooks.db")
+	db, err := sql.Open("sqlite", dsn(path))
+	require.NoError(t, err)
+	conn, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, migrate(t.Context(), conn, steps()[:1]))
+	id, cell := notebook.NewID(), notebook.NewID()
+	_, err = conn.ExecContext(t.Context(), `
+		INSERT INTO notebooks VALUES (?1, 'Old', 'old', 'auto', 7, 1, 1000, 2000);
+		INSERT INTO cells VALUES (?1, ?2, 0, 'python', 'print(1)', 0, NULL, NULL);
+		INSERT INTO results VALUES (?1, ?2, '{"status":"ok","execution_count":3}', '[{"kind":"stream","stream":"stdout","text":"1"}]')`, id, cell)
+	require.NoError(t, errors.Join(err, conn.Close(), db.Close()))
+
+	s := opened(t, path)
+	n, err := s.Get(t.Context(), id)
+	require.NoError(t, err)
+	require.EqualValues(t, 7, n.Version)
+	require.Equal(t, "print(1)", n.Cells[0].Source)
+	require.Equal(t, "1", n.Cells[0].Outputs[0].Text)
+	older := n.Clone()
+	older.Cells[0].ExecutionCount = 2
+	older.Cells[0].Outputs = nil
+	require.NoError(t, s.Apply(t.Context(), session.Change{Notebook: older, Ran: []string{cell}}))
+	again, err := s.Get(t.Context(), id)
+	require.NoError(t, err)
+	storetest.Same(t, n, again)
+}
+
 func TestANewerSchemaIsRefusedWithTheWayOut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notebooks.db")
 	require.NoError(t, opened(t, path).Close())

@@ -13,6 +13,7 @@ import (
 // columns, because outputs are large and the rest is not.
 type Results struct {
 	CellID  string
+	Runs    int    // execution_count: an older one never replaces a newer one
 	State   string // JSON
 	Outputs string // JSON
 }
@@ -63,7 +64,7 @@ func resultsOf(c *notebook.Cell) (Results, error) {
 	if err != nil {
 		return Results{}, fmt.Errorf("encode outputs of cell %s: %w", c.ID, err)
 	}
-	return Results{c.ID, string(st), string(out)}, nil
+	return Results{c.ID, c.ExecutionCount, string(st), string(out)}, nil
 }
 
 // Into puts the results into the cell.

@@ -100,10 +100,10 @@ func newestFirst(a, b Place) int {
 // what the change's one holds.
 func Merge(n *notebook.Notebook, c session.Change) error {
 	next := c.Notebook
+	if err := CheckBase(n, c.Base); err != nil {
+		return err
+	}
 	if c.Base != 0 {
-		if n.Version != c.Base {
-			return &session.VersionError{Given: c.Base, Current: n.Version}
-		}
 		n.Name, n.Mode, n.Version, n.UpdatedAt = next.Name, next.Mode, next.Version, next.UpdatedAt
 		for _, id := range c.Removed {
 			n.Remove(id)
@@ -122,10 +122,22 @@ func Merge(n *notebook.Notebook, c session.Change) error {
 		if from == nil || to == nil {
 			continue // removed while it ran
 		}
+		if c.Base == 0 && from.ExecutionCount < to.ExecutionCount {
+			continue // of before a run by another service
+		}
 		document := *to
 		*to = *from
 		to.Kind, to.Source, to.Disabled = document.Kind, document.Source, document.Disabled
 		to.Connection, to.Result = document.Connection, document.Result
+	}
+	return nil
+}
+
+// CheckBase returns a *session.VersionError unless the notebook has that
+// version; 0 is any.
+func CheckBase(n *notebook.Notebook, base int64) error {
+	if base != 0 && n.Version != base {
+		return &session.VersionError{Given: base, Current: n.Version}
 	}
 	return nil
 }

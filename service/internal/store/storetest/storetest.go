@@ -36,11 +36,13 @@ func Run(t *testing.T, open func(t *testing.T) session.Store) {
 		{"of many changes on one version one wins", race},
 		{"results alone don't touch the document", resultsAlone},
 		{"results of removed cells are dropped", removedResults},
+		{"results of before the last run never replace those of it", olderResults},
 		{"a malformed change is refused", malformed},
 		{"cells keep their order", orderOfCells},
 		{"the list is newest first, in pages", list},
 		{"the search ignores case in every script", search},
 		{"a deleted notebook is gone with its cells", deletion},
+		{"a notebook is deleted at the version that was asked for", deletionAtVersion},
 		{"large and strange texts survive", texts},
 		{"it answers a ping", func(t *testing.T, s session.Store) { require.NoError(t, s.Ping(t.Context())) }},
 		{"an ended context is heeded", ended},
@@ -136,7 +138,7 @@ func unknown(t *testing.T, s session.Store) {
 	ctx, n := t.Context(), Full("Never kept")
 	_, err := s.Get(ctx, n.ID)
 	require.ErrorIs(t, err, session.ErrNotFound)
-	require.ErrorIs(t, s.Delete(ctx, n.ID), session.ErrNotFound)
+	require.ErrorIs(t, s.Delete(ctx, n.ID, 0), session.ErrNotFound)
 	require.ErrorIs(t, s.Apply(ctx, session.Change{Notebook: n, Base: 2}), session.ErrNotFound)
 	require.ErrorIs(t, s.Apply(ctx, session.Change{Notebook: n, Ran: []string{n.Cells[0].ID}}), session.ErrNotFound)
 }
@@ -267,6 +269,32 @@ func removedResults(t *testing.T, s session.Store) {
 	Same(t, n, get(t, s, n.ID))
 }
 
+func olderResults(t *testing.T, s session.Store) {
+	n := created(t, s)
+	cell, older := n.Cells[0], n.Clone()
+	ran := func(n *notebook.Notebook) error {
+		return s.Apply(t.Context(), session.Change{Notebook: n.Clone(), Ran: []string{cell.ID}})
+	}
+	cell.ExecutionCount++
+	cell.Outputs = []notebook.Output{{Kind: notebook.OutputStream, Stream: "stdout", Text: "of the last run"}}
+	require.NoError(t, ran(n))
+	cell.Outputs[0].Text += ", and more of it"
+	require.NoError(t, ran(n), "a run's results come in several parts")
+
+	// A service that knows nothing of that run marks the cell, and the other.
+	older.Cells[0].Status, older.Cells[1].Status = notebook.StatusStale, notebook.StatusStale
+	require.NoError(t, s.Apply(t.Context(), session.Change{Notebook: older, Ran: []string{cell.ID, older.Cells[1].ID}}))
+	n.Cells[1].Status = notebook.StatusStale
+	Same(t, n, get(t, s, n.ID))
+
+	// With the document, and so at the current version, they may begin again.
+	base := n.Version
+	n.Changed()
+	cell.Kind, cell.ExecutionCount, cell.Outputs = notebook.Markdown, 0, []notebook.Output{}
+	require.NoError(t, s.Apply(t.Context(), session.Change{Notebook: n.Clone(), Base: base, Written: []string{cell.ID}, Ran: []string{cell.ID}}))
+	Same(t, n, get(t, s, n.ID))
+}
+
 func malformed(t *testing.T, s session.Store) {
 	n := created(t, s)
 	for _, c := range []session.Change{
@@ -358,7 +386,7 @@ func list(t *testing.T, s session.Store) {
 			}
 		}
 		if later != nil {
-			require.NoError(t, s.Delete(t.Context(), later.ID))
+			require.NoError(t, s.Delete(t.Context(), later.ID, 0))
 		}
 		require.Equal(t, want, got, "limit %d", limit)
 	}
@@ -403,7 +431,7 @@ func search(t *testing.T, s session.Store) {
 
 func deletion(t *testing.T, s session.Store) {
 	n, other := created(t, s), created(t, s)
-	require.NoError(t, s.Delete(t.Context(), n.ID))
+	require.NoError(t, s.Delete(t.Context(), n.ID, 0))
 	_, err := s.Get(t.Context(), n.ID)
 	require.ErrorIs(t, err, session.ErrNotFound)
 	require.ErrorIs(t, s.Apply(t.Context(), session.Change{Notebook: n, Ran: []string{n.Cells[0].ID}}), session.ErrNotFound)
@@ -413,6 +441,18 @@ func deletion(t *testing.T, s session.Store) {
 	bare.Cells = []*notebook.Cell{}
 	require.NoError(t, s.Create(t.Context(), bare))
 	Same(t, bare, get(t, s, n.ID))
+}
+
+func deletionAtVersion(t *testing.T, s session.Store) {
+	n := created(t, s)
+	for _, base := range []int64{n.Version - 1, n.Version + 1} {
+		var conflict *session.VersionError
+		require.ErrorAs(t, s.Delete(t.Context(), n.ID, base), &conflict)
+		require.Equal(t, session.VersionError{Given: base, Current: n.Version}, *conflict)
+	}
+	Same(t, n, get(t, s, n.ID))
+	require.NoError(t, s.Delete(t.Context(), n.ID, n.Version))
+	require.ErrorIs(t, s.Delete(t.Context(), n.ID, n.Version), session.ErrNotFound)
 }
 
 func texts(t *testing.T, s session.Store) {
@@ -431,6 +471,6 @@ func ended(t *testing.T, s session.Store) {
 	cancel()
 	require.ErrorIs(t, s.Create(ctx, Full("x")), context.Canceled)
 	require.ErrorIs(t, s.Apply(ctx, session.Change{Notebook: n, Base: n.Version}), context.Canceled)
-	require.ErrorIs(t, s.Delete(ctx, n.ID), context.Canceled)
+	require.ErrorIs(t, s.Delete(ctx, n.ID, 0), context.Canceled)
 	Same(t, n, get(t, s, n.ID))
 }

@@ -26,6 +26,7 @@ CREATE TABLE cells (
 CREATE TABLE results (
     notebook_id text COLLATE "C" NOT NULL,
     cell_id     text COLLATE "C" NOT NULL,
+    runs        integer NOT NULL, -- how often the cell had been started
     state       text NOT NULL, -- JSON: status, error, names, counts and times
     outputs     text NOT NULL, -- JSON: list of outputs, as deep as they like
     PRIMARY KEY (notebook_id, cell_id),
