@@ -133,7 +133,7 @@ func New(o Options) *API {
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false // an address that doesn't exist is a 404
 	e.ForwardedByClientIP = false   // see clientOf
-	e.Use(a.observe, a.headers, a.guard)
+	e.Use(a.pace, a.observe, a.headers, a.guard)
 	e.NoRoute(a.handle(a.noRoute))
 	e.NoMethod(a.handle(a.noMethod))
 

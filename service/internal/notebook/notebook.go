@@ -69,7 +69,8 @@ const (
 const (
 	MaxNameRunes = 200
 	MaxCells     = 10_000
-	MaxSource    = 4 << 20 // bytes of one cell's source
+	MaxSource    = 4 << 20  // bytes of one cell's source
+	MaxSources   = 64 << 20 // bytes of all sources together
 )
 
 // NewID returns a fresh UUIDv7, so that ids sort by the time of their making.
@@ -440,6 +441,18 @@ func CheckKind(k Kind) error {
 func CheckSource(s string) error {
 	if len(s) > MaxSource {
 		return &FieldError{"source", fmt.Sprintf("must have at most %d bytes, has %d", MaxSource, len(s))}
+	}
+	return nil
+}
+
+// CheckSize returns a FieldError for sources beyond MaxSources.
+func (n *Notebook) CheckSize() error {
+	size := 0
+	for _, c := range n.Cells {
+		size += len(c.Source)
+	}
+	if size > MaxSources {
+		return &FieldError{"source", fmt.Sprintf("must leave the notebook with at most %d bytes in all cells together, makes it %d: split the notebook", MaxSources, size)}
 	}
 	return nil
 }

@@ -32,15 +32,16 @@ type SQL interface {
 
 // Options of a Manager.
 type Options struct {
-	Store       Store
-	SharedStore bool // other services may write to it, too
-	Kernels     Kernels
-	SQL         SQL // nil: SQL cells can't run
-	Log         *slog.Logger
-	Record      Recorder      // nil: nobody counts
-	MaxKernels  int           // at most so many at once; 0: no limit
-	CellTimeout time.Duration // of one cell's run; 0: none
-	IdleTimeout time.Duration // after which an unused kernel is stopped; 0: never
+	Store          Store
+	SharedStore    bool // other services may write to it, too
+	Kernels        Kernels
+	SQL            SQL // nil: SQL cells can't run
+	Log            *slog.Logger
+	Record         Recorder      // nil: nobody counts
+	MaxOutputBytes int           // of all cells of a notebook, about; 0: 128 MiB
+	MaxKernels     int           // at most so many at once; 0: no limit
+	CellTimeout    time.Duration // of one cell's run; 0: none
+	IdleTimeout    time.Duration // after which an unused kernel is stopped; 0: never
 }
 
 // Recorder counts what sessions do. Its methods are called by many goroutines
@@ -99,6 +100,9 @@ func (o *opening) opened() *Session {
 
 // NewManager returns a manager with no session open.
 func NewManager(o Options) *Manager {
+	if o.MaxOutputBytes == 0 {
+		o.MaxOutputBytes = 128 << 20
+	}
 	if o.Record == nil {
 		o.Record = noRecorder{}
 	}
@@ -204,6 +208,9 @@ func (m *Manager) Create(ctx context.Context, n NewNotebook) (*notebook.Notebook
 			return nil, err
 		}
 		doc.Cells = append(doc.Cells, cell)
+	}
+	if err := doc.CheckSize(); err != nil {
+		return nil, err
 	}
 	engine, err := m.engine(ctx, doc)
 	if err != nil {
@@ -500,19 +507,46 @@ func (m *Manager) RunAndWait(ctx context.Context, id string, r RunRequest, wait 
 	case <-ctx.Done():
 		return RunResult{}, ctx.Err()
 	}
+	result, err := m.waited(ctx, id, w, timer.C)
+	if errors.Is(err, ErrDraining) {
+		return w.atTheEnd(ctx, err)
+	}
+	return result, err
+}
+
+// waited returns how the run stands once its results are in the store.
+func (m *Manager) waited(ctx context.Context, id string, w *run, late <-chan time.Time) (RunResult, error) {
 	kept, err := ask(ctx, m, id, func(s *Session) (<-chan struct{}, error) { return s.kept(), nil })
 	if err != nil {
 		return RunResult{}, err
 	}
 	select {
 	case <-kept:
-	case <-timer.C:
+	case <-late:
 	case <-ctx.Done():
 		return RunResult{}, ctx.Err()
 	}
 	return ask(ctx, m, id, func(s *Session) (RunResult, error) {
 		return RunResult{w.id, w.status, append([]string{}, w.order...), s.snapshot()}, nil
 	})
+}
+
+// atTheEnd returns how the service's stopping has left the run, when that is
+// in the store; if it has not, the error.
+func (r *run) atTheEnd(ctx context.Context, err error) (RunResult, error) {
+	select {
+	case <-r.session.done:
+	case <-ctx.Done():
+		return RunResult{}, ctx.Err()
+	}
+	select {
+	case <-r.done:
+		if r.last != nil {
+			return RunResult{r.id, r.status, r.order, r.last}, nil
+		}
+	default:
+	}
+	return RunResult{}, err
 }
 
 // Interrupt stops the running cell and drops the queue.

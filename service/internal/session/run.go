@@ -43,7 +43,7 @@ func (s *Session) begin(plan reactive.Plan, asked bool) *run {
 	if r == nil {
 		r = &run{
 			id: notebook.NewID(), done: make(chan struct{}), begun: time.Now(), status: RunRunning,
-			order: []string{}, reasons: map[string]reactive.Reason{},
+			order: []string{}, reasons: map[string]reactive.Reason{}, session: s,
 		}
 		s.run = r
 		s.idleSince.Store(0)
@@ -75,6 +75,7 @@ func (s *Session) pump() {
 		}
 		cell := s.page.thaw(s.page.cell(step.Cell))
 		s.run.order = append(s.run.order, cell.ID)
+		delete(s.full, cell.ID)
 		if len(cell.Outputs) > 0 {
 			cell.Outputs = []notebook.Output{}
 			s.emit("cell.cleared", cellCleared{cell.ID})
@@ -125,13 +126,20 @@ func (s *Session) output(id string, o notebook.Output) {
 	for _, before := range cell.Outputs {
 		size += before.Size()
 	}
-	switch n := len(cell.Outputs); {
-	case n > maxOutputs || size > maxOutputSize:
+	if _, full := s.full[id]; full {
 		return
-	case n == maxOutputs || size+o.Size() > maxOutputSize:
-		o = notebook.Output{Kind: notebook.OutputStream, Stream: "stderr", Text: fmt.Sprintf(
-			"\nThis cell shows more than %d outputs or %d MiB: the rest is left out.\n", maxOutputs, maxOutputSize>>20)}
-		cell.Outputs = append(s.page.thaw(cell).Outputs, o, notebook.Output{Kind: notebook.OutputStream, Stream: "stderr"})
+	}
+	reason := ""
+	switch {
+	case len(cell.Outputs) >= maxOutputs || size+o.Size() > maxOutputSize:
+		reason = fmt.Sprintf("This cell shows more than %d outputs or %d MiB", maxOutputs, maxOutputSize>>20)
+	case size+o.Size() > smallOutputs && s.outputSize()+o.Size() > s.m.opt.MaxOutputBytes:
+		reason = fmt.Sprintf("The cells of this notebook show more than %d MiB", s.m.opt.MaxOutputBytes>>20)
+	}
+	if reason != "" {
+		s.full[id] = struct{}{}
+		o = notebook.Output{Kind: notebook.OutputStream, Stream: "stderr", Text: "\n" + reason + ": the rest is left out.\n"}
+		cell.Outputs = append(s.page.thaw(cell).Outputs, o)
 		s.emit("cell.output", cellOutput{id, s.runID(), o})
 		s.keep(id)
 		return
@@ -145,6 +153,16 @@ func (s *Session) output(id string, o notebook.Output) {
 	}
 	s.emit("cell.output", cellOutput{id, s.runID(), o})
 	s.keep(id)
+}
+
+// outputSize is about how many bytes the outputs of all cells take.
+func (s *Session) outputSize() (size int) {
+	for _, cell := range s.doc.Cells {
+		for _, o := range cell.Outputs {
+			size += o.Size()
+		}
+	}
+	return size
 }
 
 func (s *Session) runID() *string {
@@ -186,6 +204,9 @@ func (s *Session) finishRun() {
 	}
 	s.used = time.Now()
 	s.emit("run.finished", runFinished{r.id, r.status, float64(time.Since(r.begun).Microseconds()) / 1000})
+	if s.closing {
+		r.last = s.snapshot() // who waits can't ask for it any more
+	}
 	close(r.done)
 	s.save()
 }

@@ -35,10 +35,11 @@ type Session struct {
 	events *events.Log
 
 	kernel   *kernel.Kernel
-	starting chan started // of the kernel that is being started, else nil
-	running  string       // the cell that runs, or ""
-	sql      *sqlStep     // how, if it is a SQL cell, else nil
-	deleted  []string     // cells that the kernel has still to forget
+	starting chan started        // of the kernel that is being started, else nil
+	running  string              // the cell that runs, or ""
+	sql      *sqlStep            // how, if it is a SQL cell, else nil
+	full     map[string]struct{} // cells the rest of whose outputs is left out
+	deleted  []string            // cells that the kernel has still to forget
 	run      *run
 
 	ran     map[string]struct{} // cells whose results are not in the store yet
@@ -67,6 +68,8 @@ type run struct {
 	reasons     map[string]reactive.Reason
 	failed      bool
 	interrupted bool
+	last        *notebook.Notebook // as the run left it, if the session ends with it
+	session     *Session
 }
 
 const (
@@ -75,6 +78,7 @@ const (
 	closeGrace    = 5 * time.Second  // for an interrupted cell to end when the service stops
 	maxOutputs    = 5_000            // of one cell
 	maxOutputSize = 32 << 20         // bytes of one cell's outputs
+	smallOutputs  = 64 << 10         // bytes of one cell's outputs that are kept however many the notebook has
 )
 
 func (m *Manager) newSession(ctx context.Context, doc *notebook.Notebook) (*Session, error) {
@@ -86,7 +90,7 @@ func (m *Manager) newSession(ctx context.Context, doc *notebook.Notebook) (*Sess
 		m: m, own: logs.With(context.Background(), slog.String(logs.Notebook, doc.ID)),
 		calls: make(chan func()), done: make(chan struct{}),
 		doc: doc, page: newPage(doc.Cells), engine: engine, events: events.NewLog(notebook.NewID(), events.DefaultLimits),
-		ran: map[string]struct{}{}, used: time.Now(),
+		ran: map[string]struct{}{}, full: map[string]struct{}{}, used: time.Now(),
 	}
 	s.about = s.own
 	doc.Kernel = notebook.Kernel{Status: notebook.KernelNone}
@@ -383,7 +387,10 @@ func (s *Session) createCell(ifMatch int64, cell *notebook.Cell, at notebook.Pla
 		if len(draft.Cells) >= notebook.MaxCells {
 			return Change{}, &notebook.FieldError{Field: "cells", Message: fmt.Sprintf("a notebook has at most %d", notebook.MaxCells)}
 		}
-		return Change{Written: []string{cell.ID}, Moved: true}, draft.Insert(cell, at)
+		if err := draft.Insert(cell, at); err != nil {
+			return Change{}, err
+		}
+		return Change{Written: []string{cell.ID}, Moved: true}, draft.CheckSize()
 	})
 	if err != nil {
 		return err
@@ -443,6 +450,9 @@ func (s *Session) updateCell(id string, ifMatch int64, p CellPatch) error {
 		if written {
 			draft.Cells[at] = next
 			change.Written = []string{id}
+			if err := draft.CheckSize(); err != nil && len(next.Source) > len(old.Source) {
+				return Change{}, err
+			}
 		}
 		if toText {
 			change.Ran = []string{id} // with the document, as results alone never count fewer runs
@@ -510,6 +520,7 @@ func (s *Session) deleteCell(id string, ifMatch int64) error {
 		return err
 	}
 	delete(s.ran, id)
+	delete(s.full, id)
 	plan := s.engine.Delete(id)
 	s.deleted = append(s.deleted, id)
 	s.emit("cell.deleted", cellDeleted{id, s.doc.Version})

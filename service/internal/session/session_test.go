@@ -396,3 +396,75 @@ func TestClosingTheServiceInterruptsCellsAndKeepsWhatTheyHaveShown(t *testing.T)
 	require.Contains(t, text(after.Cells[0]), "begun")
 	require.Equal(t, notebook.ErrInterrupted, after.Cells[0].Error.Kind)
 }
+
+func TestANotebooksOutputsAreLimitedAndItIsSaid(t *testing.T) {
+	f := newFixture(t, func(o *session.Options) { o.MaxOutputBytes = 1 << 20 })
+	n := f.notebook(notebook.Auto,
+		"for _ in range(8): display('x' * 100_000)", "for _ in range(8): display('y' * 100_000)", "print('still heard')")
+	r := f.runs(n.ID)
+	require.Equal(t, session.RunOK, r.Status, "it is no fault of the code")
+	require.Len(t, text(r.Notebook.Cells[0]), 8*100_002)
+	said := text(r.Notebook.Cells[1])
+	require.Contains(t, said, "The cells of this notebook show more than 1 MiB: the rest is left out.")
+	require.Equal(t, 1, strings.Count(said, "left out"))
+	require.Less(t, len(said), 8*100_000)
+	require.Equal(t, "still heard\n", text(r.Notebook.Cells[2]))
+
+	f.edit(n.ID, n.Cells[0].ID, "pass")
+	r = f.runs(n.ID)
+	require.Len(t, text(r.Notebook.Cells[1]), 8*100_002, "there is room again")
+}
+
+func TestANotebooksSourcesAreLimitedTogether(t *testing.T) {
+	f := newFixture(t)
+	n := f.notebook(notebook.Auto, "a = 1", "b = 1")
+	large := strings.Repeat("#", notebook.MaxSource)
+	var field *notebook.FieldError
+	var last string
+	for i := 0; ; i++ {
+		require.LessOrEqual(t, i, notebook.MaxSources/notebook.MaxSource, "there is an end")
+		cell, _, err := f.CreateCell(f.ctx, n.ID, session.AnyVersion, session.NewCell{Kind: notebook.Markdown, Source: large})
+		if err != nil {
+			require.ErrorAs(t, err, &field)
+			require.Equal(t, "source", field.Field)
+			break
+		}
+		last = cell.ID
+	}
+	longer := "a = 1 " + large[:notebook.MaxSource-6]
+	_, _, err := f.UpdateCell(f.ctx, n.ID, n.Cells[0].ID, session.AnyVersion, session.CellPatch{Source: &longer})
+	require.ErrorAs(t, err, &field)
+	f.edit(n.ID, last, "# shorter")
+	f.edit(n.ID, n.Cells[0].ID, "a = 2")
+	require.Equal(t, "a = 2", f.get(n.ID).Cells[0].Source)
+	cells := make([]session.NewCell, notebook.MaxSources/notebook.MaxSource+1)
+	for i := range cells {
+		cells[i] = session.NewCell{Kind: notebook.Markdown, Source: large}
+	}
+	_, err = f.Create(f.ctx, session.NewNotebook{Name: "N", Cells: cells})
+	require.ErrorAs(t, err, &field)
+}
+
+func TestWhoWaitsForARunIsToldHowTheServicesEndLeftIt(t *testing.T) {
+	f := newFixture(t, func(o *session.Options) { o.Store = openStore(t, "sqlite:"+filepath.Join(t.TempDir(), "notebooks.db")) })
+	n := f.notebook(notebook.Auto, "import time\nprint('begun', flush=True)\ntime.sleep(600)")
+	type answer struct {
+		session.RunResult
+		error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		r, err := f.RunAndWait(f.ctx, n.ID, session.RunRequest{}, 10*time.Minute)
+		answered <- answer{r, err}
+	}()
+	f.eventually(n.ID, func(n *notebook.Notebook) bool { return strings.Contains(text(n.Cells[0]), "begun") })
+	require.NoError(t, f.Close(f.ctx))
+	a := <-answered
+	require.NoError(t, a.error)
+	require.Equal(t, session.RunInterrupted, a.Status)
+	require.Equal(t, []string{n.Cells[0].ID}, a.Order)
+	require.Contains(t, text(a.Notebook.Cells[0]), "begun")
+	kept, err := f.store.Get(f.ctx, n.ID)
+	require.NoError(t, err)
+	require.Contains(t, text(kept.Cells[0]), "begun", "it is kept when that is said")
+}
