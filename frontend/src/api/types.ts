@@ -78,6 +78,8 @@ export interface Table {
   columns: { name: string; type: string }[];
   rows: unknown[][];
   total_rows: number;
+  /** So many of the first columns are the frame's index, and not its own. */
+  index_columns?: number;
 }
 
 /* What the server sends over the WebSocket. */

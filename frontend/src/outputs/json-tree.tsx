@@ -1,6 +1,13 @@
 import { useState } from "react";
+import { count } from "../lib/format.ts";
 
 const childrenShown = 100;
+const textShown = 10_000;
+
+function short(value: unknown): string {
+  if (typeof value !== "string" || value.length <= textShown) return JSON.stringify(value);
+  return `${JSON.stringify(value.slice(0, textShown))} … ${count(value.length - textShown, "more character")}`;
+}
 
 /** A JSON value that unfolds; only what is unfolded is in the page. */
 export function JsonTree({ value, name, depth = 0 }: { value: unknown; name?: string; depth?: number }) {
@@ -12,7 +19,7 @@ export function JsonTree({ value, name, depth = 0 }: { value: unknown; name?: st
     return (
       <div className="json-leaf">
         {label}
-        <span data-json={value === null ? "null" : typeof value}>{JSON.stringify(value)}</span>
+        <span data-json={value === null ? "null" : typeof value}>{short(value)}</span>
       </div>
     );
   }
@@ -57,7 +64,7 @@ export function JsonTree({ value, name, depth = 0 }: { value: unknown; name?: st
                 setAll(true);
               }}
             >
-              Show {entries.length - shown.length} more
+              Show {(entries.length - shown.length).toLocaleString("en")} more
             </button>
           )}
         </div>

@@ -1,33 +1,34 @@
 import { memo } from "react";
-import type { CellError, DataOutput, Output } from "../api/types.ts";
+import type { DataOutput, Output } from "../api/types.ts";
+import { type CellLines, ErrorView } from "./error-view.tsx";
 import { figureOf } from "./figure.ts";
 import { JsonTree } from "./json-tree.tsx";
 import { MarkdownView } from "./markdown-view.tsx";
 import { PlotView } from "./plot-view.tsx";
 import { SandboxFrame } from "./sandbox-frame.tsx";
-import { AnsiText, StreamText } from "./stream-text.tsx";
+import { StreamText } from "./stream-text.tsx";
 import { isTable, TableView } from "./table-view.tsx";
 
 interface Props {
   output: Output;
   /** Names the cell, for what reads the page aloud. */
   label: string;
-  onLine?: ((line: number) => void) | undefined;
+  lines?: CellLines | undefined;
 }
 
 /** One output of a cell. */
-export const OutputView = memo(function OutputView({ output, label, onLine }: Props) {
+export const OutputView = memo(function OutputView({ output, label, lines }: Props) {
   switch (output.kind) {
     case "stream":
       return (
-        <div className="output" data-output-kind="stream" data-output-stream={output.stream}>
-          <StreamText text={output.text} stream={output.stream} />
+        <div className="output stream" data-output-kind="stream" data-output-stream={output.stream}>
+          <StreamText text={output.text} label={output.stream === "stderr" ? "Error stream" : "Printed text"} from="end" />
         </div>
       );
     case "error":
       return (
         <div className="output" data-output-kind="error">
-          <ErrorView error={output} onLine={onLine} />
+          <ErrorView error={output} lines={lines} />
         </div>
       );
     default: {
@@ -94,64 +95,13 @@ function DataView({ type, value, plain, label }: DataProps) {
       );
     default:
       return (
-        <pre className="plain-text">
-          <AnsiText text={plain} />
-        </pre>
+        <StreamText text={plain} label={`Result of ${label}`} from="start" />
       );
   }
 }
 
 function Picture({ source, label }: { source: string; label: string }) {
   return <img className="picture" src={source} alt={`Made by ${label}`} />;
-}
-
-interface ErrorProps {
-  error: Pick<CellError, "name" | "message" | "traceback">;
-  onLine?: ((line: number) => void) | undefined;
-}
-
-/** What went wrong in one line; the traceback unfolds. */
-export function ErrorView({ error, onLine }: ErrorProps) {
-  const trace = error.traceback.join("\n");
-  const line = lineOf(error.traceback);
-  return (
-    <div className="error-output">
-      <p className="error-title">
-        <strong>{error.name}</strong>
-        {error.message !== "" && <span className="error-message">{error.message}</span>}
-        {line !== null && onLine && (
-          <button
-            type="button"
-            className="link-button"
-            onClick={() => {
-              onLine(line);
-            }}
-          >
-            line {line}
-          </button>
-        )}
-      </p>
-      {trace.trim() !== "" && (
-        <details>
-          <summary>Traceback</summary>
-          {/* Scrolls by keyboard too, so it can take the focus. */}
-          {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-          <pre tabIndex={0} aria-label="Traceback">
-            <AnsiText text={trace} />
-          </pre>
-        </details>
-      )}
-    </div>
-  );
-}
-
-/** The line of the cell that a traceback ends in: its last frame that is in a cell. */
-export function lineOf(traceback: readonly string[]): number | null {
-  let line: number | null = null;
-  for (const match of traceback.join("\n").matchAll(/File "([^"]*)", line (\d+)/g)) {
-    if (/^<?cell\b/i.test(match[1] ?? "")) line = Number(match[2]);
-  }
-  return line;
 }
 
 /** LaTeX with its dollar signs or environment is a formula in Markdown already. */

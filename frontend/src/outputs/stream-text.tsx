@@ -1,49 +1,85 @@
-import { type CSSProperties, memo, useMemo, useRef, useState } from "react";
+import { type CSSProperties, memo, type RefObject, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { count } from "../lib/format.ts";
 import { cssColour, type Line, type Style, Terminal } from "./terminal.ts";
 
-/** So many lines are in the page at once; all of them when asked for. */
+/** So many lines are in the page at first, and so many more each time that someone asks. */
 const linesShown = 1_000;
+const linesMore = 5_000;
 const blockSize = 100;
 
+interface Props {
+  text: string;
+  label: string;
+  /** Which end of a long text is shown first: a log's last lines, a value's first. */
+  from: "start" | "end";
+}
+
 /**
- * A stream's text as a terminal would show it. Text that only grew is read
- * from where the last reading ended, and only the last block is drawn again.
+ * Text as a terminal would show it. Text that only grew is read from where the
+ * last reading ended, only the last block is drawn again, and who was at its
+ * end stays there.
  */
-export function StreamText({ text, stream }: { text: string; stream: "stdout" | "stderr" }) {
+export function StreamText({ text, label, from }: Props) {
   const lines = useTerminal(text);
-  const [all, setAll] = useState(false);
+  const [limit, setLimit] = useState(linesShown);
+  const [box, onScroll] = useFollowedEnd(text, from === "end");
   const end = lines.length > 1 && lines.at(-1)?.length === 0 ? lines.length - 1 : lines.length;
-  const hidden = all ? 0 : Math.max(0, end - linesShown);
-  const first = hidden - (hidden % blockSize);
+  const hidden = Math.max(0, end - limit);
+  const first = from === "end" ? hidden - (hidden % blockSize) : 0;
+  const last = from === "end" ? end : Math.min(end, limit);
 
   const blocks: { from: number; lines: Line[] }[] = [];
-  for (let from = first; from < end; from += blockSize) {
-    blocks.push({ from, lines: lines.slice(from, Math.min(end, from + blockSize)) });
+  for (let at = first; at < last; at += blockSize) {
+    blocks.push({ from: at, lines: lines.slice(at, Math.min(last, at + blockSize)) });
   }
+  const more = end - (last - first);
+  const next = Math.min(linesMore, more);
+  const button = more > 0 && (
+    <button
+      type="button"
+      className="link-button stream-more"
+      onClick={() => {
+        setLimit(limit + linesMore);
+      }}
+    >
+      Show {next < more ? `${next.toLocaleString("en")} of ` : ""}
+      {count(more, from === "end" ? "earlier line" : "more line")}
+    </button>
+  );
 
   return (
-    <div className="stream" data-stream={stream}>
-      {first > 0 && (
-        <button
-          type="button"
-          className="link-button stream-more"
-          onClick={() => {
-            setAll(true);
-          }}
-        >
-          Show {count(first, "earlier line")}
-        </button>
-      )}
+    <>
+      {from === "end" && button}
       {/* Scrolls by keyboard too, so it can take the focus. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <pre tabIndex={0} aria-label={stream === "stderr" ? "Error stream" : "Printed text"}>
+      <pre ref={box} className="terminal-text" tabIndex={0} aria-label={label} onScroll={onScroll}>
         {blocks.map((block) => (
           <Block key={block.from} lines={block.lines} />
         ))}
       </pre>
-    </div>
+      {from === "start" && button}
+    </>
   );
+}
+
+/** Keeps the end of a growing text in view until someone scrolls away from it. Returns its box, and what listens to that. */
+function useFollowedEnd(text: string, follows: boolean): [RefObject<HTMLPreElement | null>, () => void] {
+  const box = useRef<HTMLPreElement>(null);
+  const atEnd = useRef(true);
+  const shown = useRef(text);
+  useLayoutEffect(() => {
+    const before = shown.current;
+    shown.current = text;
+    // What was there already when the page opened is read from its top.
+    if (!follows || !atEnd.current || before === text) return;
+    if (box.current !== null) box.current.scrollTop = box.current.scrollHeight;
+  }, [text, follows]);
+  const onScroll = () => {
+    if (box.current === null) return;
+    const { scrollTop, scrollHeight, clientHeight } = box.current;
+    atEnd.current = scrollHeight - scrollTop - clientHeight < 24;
+  };
+  return [box, onScroll];
 }
 
 /** ANSI text that does not grow, as in a traceback. */
@@ -74,7 +110,7 @@ function useTerminal(text: string): readonly Line[] {
 const Block = memo(
   function Block({ lines }: { lines: readonly Line[] }) {
     return (
-      <>
+      <span className="line-block" style={{ containIntrinsicBlockSize: `auto ${lines.length * 1.55}em` }}>
         {lines.map((line, index) => (
           <span key={index} className="line">
             {line.map((segment, at) =>
@@ -89,7 +125,7 @@ const Block = memo(
             {"\n"}
           </span>
         ))}
-      </>
+      </span>
     );
   },
   (before, after) =>

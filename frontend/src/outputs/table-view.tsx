@@ -2,7 +2,10 @@ import { useMemo, useState } from "react";
 import type { Table } from "../api/types.ts";
 import { count } from "../lib/format.ts";
 
+/** A page of a table has so many rows, and fewer of a wide one: so many values at most, but a few rows in any case. */
 const pageRows = 50;
+const pageValues = 2_500;
+const fewestRows = 10;
 
 type Sort = { column: number; descending: boolean } | null;
 
@@ -18,7 +21,8 @@ export function isTable(value: unknown): value is Table {
     Array.isArray(value.rows) &&
     value.rows.every((row) => Array.isArray(row)) &&
     "total_rows" in value &&
-    typeof value.total_rows === "number"
+    typeof value.total_rows === "number" &&
+    (!("index_columns" in value) || typeof value.index_columns === "number")
   );
 }
 
@@ -49,9 +53,11 @@ export function TableView({ table }: { table: Table }) {
     });
   }, [table, sort]);
 
-  const pages = Math.max(1, Math.ceil(order.length / pageRows));
+  const index = table.index_columns ?? 0;
+  const size = Math.min(pageRows, Math.max(fewestRows, Math.floor(pageValues / Math.max(1, table.columns.length))));
+  const pages = Math.max(1, Math.ceil(order.length / size));
   const current = Math.min(page, pages - 1);
-  const shown = order.slice(current * pageRows, (current + 1) * pageRows);
+  const shown = order.slice(current * size, (current + 1) * size);
   const partial = table.total_rows > table.rows.length;
 
   return (
@@ -62,12 +68,13 @@ export function TableView({ table }: { table: Table }) {
         <table>
           <thead>
             <tr>
-              {table.columns.map((column, index) => {
-                const sorted = sort?.column === index ? sort : null;
+              {table.columns.map((column, at) => {
+                const sorted = sort?.column === at ? sort : null;
                 return (
                   <th
-                    key={index}
+                    key={at}
                     scope="col"
+                    data-index={at < index}
                     data-numeric={isNumeric(column.type)}
                     aria-sort={sorted ? (sorted.descending ? "descending" : "ascending") : "none"}
                   >
@@ -78,10 +85,10 @@ export function TableView({ table }: { table: Table }) {
                         setPage(0);
                         setSort(
                           sorted === null
-                            ? { column: index, descending: false }
+                            ? { column: at, descending: false }
                             : sorted.descending
                               ? null
-                              : { column: index, descending: true },
+                              : { column: at, descending: true },
                         );
                       }}
                     >
@@ -101,8 +108,8 @@ export function TableView({ table }: { table: Table }) {
           <tbody>
             {shown.map((row) => (
               <tr key={row}>
-                {table.columns.map((column, index) => (
-                  <Value key={index} value={table.rows[row]?.[index]} numeric={isNumeric(column.type)} />
+                {table.columns.map((column, at) => (
+                  <Value key={at} value={table.rows[row]?.[at]} numeric={isNumeric(column.type)} index={at < index} />
                 ))}
               </tr>
             ))}
@@ -111,7 +118,7 @@ export function TableView({ table }: { table: Table }) {
       </div>
       <div className="table-foot">
         <span>
-          {count(table.total_rows, "row")} × {count(table.columns.length, "column")}
+          {count(table.total_rows, "row")} × {count(table.columns.length - index, "column")}
           {partial && `, the first ${table.rows.length.toLocaleString("en")} shown`}
         </span>
         {pages > 1 && (
@@ -126,7 +133,7 @@ export function TableView({ table }: { table: Table }) {
               Previous
             </button>
             <span>
-              {current * pageRows + 1}–{Math.min(order.length, (current + 1) * pageRows)}
+              {(current * size + 1).toLocaleString("en")}–{Math.min(order.length, (current + 1) * size).toLocaleString("en")}
             </span>
             <button
               type="button"
@@ -144,20 +151,16 @@ export function TableView({ table }: { table: Table }) {
   );
 }
 
-function Value({ value, numeric }: { value: unknown; numeric: boolean }) {
-  if (isMissing(value)) {
-    return (
-      <td data-numeric={numeric} className="missing">
-        –
-      </td>
-    );
-  }
-  const text = words(value);
-  return (
-    <td data-numeric={numeric} title={text.length > 40 ? text : undefined}>
-      {text.length > 400 ? `${text.slice(0, 400)}…` : text}
-    </td>
-  );
+function Value({ value, numeric, index }: { value: unknown; numeric: boolean; index: boolean }) {
+  const missing = isMissing(value);
+  const text = missing ? "–" : words(value);
+  const parts = {
+    "data-numeric": numeric,
+    className: missing ? "missing" : undefined,
+    title: text.length > 40 ? text.slice(0, 2_000) : undefined,
+    children: text.length > 400 ? `${text.slice(0, 400)}…` : text,
+  };
+  return index ? <th scope="row" {...parts} /> : <td {...parts} />;
 }
 
 function isMissing(value: unknown): boolean {

@@ -43,6 +43,7 @@ const sequences =
 // eslint-disable-next-line no-control-regex
 const unfinished = /\u001b(?:\[[0-9;:?]*[ -/]*|\][^\u0007\u001b]{0,2048}(?:\u001b)?)?$/;
 
+/** What is beyond it in characters is left out, and "…" stands for it. */
 const longestLine = 20_000;
 
 /**
@@ -90,7 +91,10 @@ export class Terminal {
     const line = this.#lines[this.#row] ?? [];
     if (this.#open === null && this.#column === lengthOf(line)) {
       // Text at a line's end, which nearly all text is, needs no characters.
-      if (this.#column + text.length > longestLine) text = text.slice(0, Math.max(0, longestLine - this.#column));
+      if (this.#column + text.length > longestLine) {
+        const rest = longestLine - this.#column;
+        text = rest > 0 ? `${text.slice(0, rest - 1)}…` : "";
+      }
       if (text === "") return;
       const last = line.at(-1);
       this.#lines[this.#row] =

@@ -95,6 +95,7 @@ type tableData struct {
 	} `json:"columns"`
 	Rows  [][]json.RawMessage `json:"rows"`
 	Total int                 `json:"total_rows"`
+	Index int                 `json:"index_columns"` // so many of the first columns
 }
 
 func readTable(raw json.RawMessage) *tableData {
@@ -125,7 +126,7 @@ func (t *tableData) row(i int) []string {
 // size tells how much of the frame there is, and how much of it is shown.
 func (t *tableData) size(shown int) string {
 	total := max(t.Total, len(t.Rows))
-	text := counted(total, "row") + " × " + counted(len(t.Columns), "column")
+	text := counted(total, "row") + " × " + counted(len(t.Columns)-max(0, min(t.Index, len(t.Columns))), "column")
 	if shown < total {
 		text += ", the first " + strconv.Itoa(shown) + " shown"
 	}

@@ -127,7 +127,7 @@ func TestAnHTMLExportShowsEveryKindOfOutput(t *testing.T) {
 	c.Outputs = []notebook.Output{
 		{Kind: notebook.OutputStream, Stream: "stdout", Text: "10%\r20%\r30%\n\x1b[31mred\x1b[0m"},
 		rich(map[string]json.RawMessage{"text/plain": quoted("frame"), "text/html": quoted("<table>"), "application/vnd.notebook.table+json": json.RawMessage(
-			`{"columns":[{"name":"a","type":"int64"},{"name":"b","type":"object"}],"rows":[[1,"<x>"],[2.5,null]],"total_rows":1000000}`)}),
+			`{"columns":[{"name":"a","type":"int64"},{"name":"b","type":"object"}],"rows":[[1,"<x>"],[2.5,null]],"total_rows":1000000,"index_columns":1}`)}),
 		rich(map[string]json.RawMessage{"text/plain": quoted("picture"), "image/png": quoted("iVBO\nRw==")}),
 		rich(map[string]json.RawMessage{"text/plain": quoted("svg"), "image/svg+xml": quoted("<svg/>")}),
 		rich(map[string]json.RawMessage{"text/plain": quoted("Figure with 1 trace"), "application/vnd.plotly.v1+json": json.RawMessage(`{}`)}),
@@ -141,7 +141,7 @@ func TestAnHTMLExportShowsEveryKindOfOutput(t *testing.T) {
 	page := exportText(t, n, convert.HTML)
 	for _, want := range []string{
 		"<h1>Head</h1>", "<th>a</th>", "a<br>b &lt;u&gt;c&lt;/u&gt; ", "<code>\nx &lt; 1</code>", "<code>30%\nred</code>",
-		"<td>1</td><td>&lt;x&gt;</td>", "<td>2.5</td><td>–</td>", "1000000 rows × 2 columns, the first 2 shown",
+		"<td>1</td><td>&lt;x&gt;</td>", "<td>2.5</td><td>–</td>", "1000000 rows × 1 column, the first 2 shown",
 		`src="data:image/png;base64,iVBORw=="`, `src="data:image/svg&#43;xml;base64,PHN2Zy8&#43;"`, "<code>Figure with 1 trace</code>", "interactive Plotly figure",
 		"<strong>bold</strong>", "&#34;a&#34;: [", "ValueError: no", "CycleError: a cycle",
 	} {

@@ -25,6 +25,7 @@ type table struct {
 	Columns []struct{ Name, Type string }
 	Rows    [][]any
 	Total   int `json:"total_rows"`
+	Index   int `json:"index_columns"`
 }
 
 func tableOf(t *testing.T, o notebook.Output) table {
@@ -35,6 +36,19 @@ func tableOf(t *testing.T, o notebook.Output) table {
 	decoder.UseNumber()
 	require.NoError(t, decoder.Decode(&found))
 	return found
+}
+
+func TestAFramesIndexIsCountedApart(t *testing.T) {
+	b := library(t, "pandas")
+	for source, want := range map[string]int{
+		"pd.DataFrame({'n': [1]}, index=['Oslo'])":                              1,
+		"pd.DataFrame({'n': [1]}, index=pd.MultiIndex.from_tuples([(1, 'b')]))": 2,
+		"pd.DataFrame({'n': [1]})":                                              0,
+	} {
+		found := tableOf(t, b.run("import pandas as pd\n" + source).ok().rich()[0])
+		require.Equal(t, want, found.Index, source)
+		require.Len(t, found.Columns, want+1, source)
+	}
 }
 
 func TestAFrameIsATable(t *testing.T) {
@@ -50,6 +64,7 @@ pd.DataFrame({
 	require.Equal(t, notebook.OutputResult, o.Kind)
 	found := tableOf(t, o)
 	require.Equal(t, 2, found.Total)
+	require.Zero(t, found.Index)
 	require.Equal(t, "number", found.Columns[0].Name)
 	require.Equal(t, "float64", found.Columns[0].Type)
 	require.Equal(t, []any{json.Number("1.5"), "1152921504606846976", "<b>&", "2024-01-02T03:04:05", true, "inf", "1.10", "[1, 2]"}, found.Rows[0])

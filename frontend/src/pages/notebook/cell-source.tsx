@@ -2,7 +2,7 @@ import { useMemo, useState } from "react";
 import type { Cell, CellError } from "../../api/types.ts";
 import { CodeEditor, type EditorCommands, type Fault } from "../../editor/code-editor.tsx";
 import { MarkdownView } from "../../outputs/markdown-view.tsx";
-import { lineOf } from "../../outputs/output-view.tsx";
+import { isIn, placesOf } from "../../outputs/error-view.tsx";
 import { count } from "../../lib/format.ts";
 import { useObserved } from "../../lib/observed.ts";
 import type { Draft } from "../../state/drafts.ts";
@@ -55,7 +55,7 @@ export function CellSource({ cell, number, readOnly }: { cell: Cell; number: num
     [commands, id, name, store],
   );
 
-  const faults = useMemo(() => (cell.error === null ? noFaults : faultsOf(cell.error)), [cell.error]);
+  const faults = useMemo(() => (cell.error === null ? noFaults : faultsOf(id, cell.error)), [id, cell.error]);
   const mark = useObserved(name, (at) =>
     at !== null && at.cell !== id && (cell.defines.includes(at.name) || cell.references.includes(at.name))
       ? at.name
@@ -110,11 +110,11 @@ export function CellSource({ cell, number, readOnly }: { cell: Cell; number: num
 const noFaults: readonly Fault[] = [];
 
 /** What of a cell's error can be shown in its source: the names of a graph error, or the line it happened in. */
-function faultsOf({ name, message, names, traceback }: CellError): readonly Fault[] {
+function faultsOf(id: string, { name, message, names, traceback }: CellError): readonly Fault[] {
   const words = `${name}: ${message}`;
   if (names.length > 0) return names.map((each) => ({ name: each, message: words }));
-  const line = lineOf(traceback);
-  return line === null ? noFaults : [{ line, message: words }];
+  const place = placesOf(traceback).findLast((each) => isIn(each, id));
+  return place === undefined ? noFaults : [{ line: place.line, message: words }];
 }
 
 /** Whether a cell of the notebook defines the name. */

@@ -1,8 +1,9 @@
-import { memo, useCallback } from "react";
+import { memo, useMemo } from "react";
 import type { Cell, Output } from "../../api/types.ts";
-import { ErrorView, OutputView } from "../../outputs/output-view.tsx";
+import { type CellLines, ErrorView, isIn } from "../../outputs/error-view.tsx";
+import { OutputView } from "../../outputs/output-view.tsx";
 import { useFolded } from "../../state/folds.ts";
-import { useCell } from "../../state/hooks.ts";
+import { useCell, useStore } from "../../state/hooks.ts";
 import { CellActions } from "./cell-actions.tsx";
 import { CellSource } from "./cell-source.tsx";
 import { CellLinks, CellStatusNote } from "./cell-status.tsx";
@@ -52,12 +53,21 @@ function CellOutputs({ cell, number }: { cell: Cell; number: number }) {
   const { commands, folds } = usePage();
   const { id } = cell;
   const view = useView();
-  const onLine = useCallback(
-    (line: number) => {
-      commands.goTo(id, line);
-    },
-    [commands, id],
-  );
+  const store = useStore();
+  const lines = useMemo<CellLines>(() => {
+    const order = () => store.state?.order ?? [];
+    return {
+      name: (place) => {
+        if (isIn(place, id)) return `line ${place.line}`;
+        const index = order().findIndex((other) => isIn(place, other));
+        return index < 0 ? null : `cell ${index + 1}, line ${place.line}`;
+      },
+      go: (place) => {
+        const cell = isIn(place, id) ? id : order().find((other) => isIn(place, other));
+        if (cell !== undefined) commands.goTo(cell, place.line);
+      },
+    };
+  }, [commands, store, id]);
   const told = cell.outputs.some((output) => output.kind === "error");
   const error = cell.status === "error" && !told ? cell.error : null;
   const folded = useFolded(folds, id, "output");
@@ -84,7 +94,7 @@ function CellOutputs({ cell, number }: { cell: Cell; number: number }) {
     <section className="cell-outputs" data-old={old} aria-label={`Output of cell ${number}`}>
       {error && (
         <div className="output" data-output-kind="error">
-          <ErrorView error={error} onLine={view === "app" ? undefined : onLine} />
+          <ErrorView error={error} lines={view === "app" ? undefined : lines} />
           {error.cells.length > 0 && (
             <p className="error-cells">
               See <CellLinks cells={error.cells} />
@@ -93,7 +103,7 @@ function CellOutputs({ cell, number }: { cell: Cell; number: number }) {
         </div>
       )}
       {cell.outputs.map((output, index) => (
-        <OutputView key={outputKey(cell, output, index)} output={output} label={`cell ${number}`} onLine={view === "app" ? undefined : onLine} />
+        <OutputView key={outputKey(cell, output, index)} output={output} label={`cell ${number}`} lines={view === "app" ? undefined : lines} />
       ))}
     </section>
   );

@@ -282,6 +282,7 @@ def frame(table):
             one = index.get_level_values(level)
             columns.append({"name": label(index.names[level]), "type": str(one.dtype)})
             values.append([cell(value) for value in one])
+    index_columns = len(columns)
     for position in range(width):
         column = head.iloc[:, position]
         columns.append({"name": label(table.columns[position]), "type": str(column.dtype)})
@@ -289,7 +290,7 @@ def frame(table):
     rows = [list(row) for row in zip(*values)] if values else [[] for _ in range(count)]
     data = {
         "application/vnd.notebook.table+json": json.dumps(
-            {"columns": columns, "rows": rows, "total_rows": total}, allow_nan=False
+            {"columns": columns, "rows": rows, "total_rows": total, "index_columns": index_columns}, allow_nan=False
         ),
         "text/plain": json.dumps(repr(table)),
     }
