@@ -21,12 +21,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 )
 
 var program string
@@ -467,6 +469,36 @@ func TestStackFromUpToDown(t *testing.T) {
 		require.Len(t, list.Notebooks, 1)
 		require.Equal(t, made.ID, list.Notebooks[0].ID)
 	})
+	t.Run("a deploy and its rollback cost no request", func(t *testing.T) {
+		c := client{t, address, token}
+		var made, found struct {
+			ID   string
+			Name string
+		}
+		c.call(http.MethodPost, "/api/notebooks", `{"name":"open all the while"}`, http.StatusCreated, &made)
+		image := func() string {
+			out, errs, code := i.run("status", "dev", "--local", "--json")
+			require.Zero(t, code, errs)
+			var status struct{ Image string }
+			require.NoError(t, json.Unmarshal([]byte(out), &status))
+			return status.Image
+		}
+		first := image()
+		load := startLoad(t, address, token, made.ID)
+		deploy := i.command("deploy", "dev", "--local")
+		deploy.Env = append(deploy.Env, "GOFLAGS=-buildvcs=false -tags=another") // the same service, as another program
+		out, err := deploy.CombinedOutput()
+		require.NoError(t, err, string(out))
+		second := image()
+		require.NotEqual(t, first, second)
+		rollback, errs, code := i.run("deploy", "dev", "--local", "--rollback")
+		require.Zero(t, code, errs)
+		require.Contains(t, rollback, "restore the page")
+		require.Equal(t, first, image())
+		load.stop(t)
+		c.call(http.MethodGet, "/api/notebooks/"+made.ID, "", http.StatusOK, &found)
+		require.Equal(t, made, found)
+	})
 	t.Run("the token is written nowhere", func(t *testing.T) {
 		require.NoError(t, filepath.WalkDir(i.dir, func(path string, entry os.DirEntry, err error) error {
 			if err != nil || !entry.Type().IsRegular() {
@@ -489,6 +521,93 @@ func TestStackFromUpToDown(t *testing.T) {
 	_, err := net.DialTimeout("tcp", i.address, 5*time.Second)
 	require.Error(t, err)
 	require.Equal(t, before, gitStatus(t, i.root), "no file of the checkout has changed")
+}
+
+// load is what people do while a deployment goes on: they read, they write, and
+// they keep a page open.
+type load struct {
+	cancel   context.CancelFunc
+	group    errgroup.Group
+	requests atomic.Int64
+	replaced atomic.Int64 // sockets that went with their task, and were opened again
+}
+
+func startLoad(t *testing.T, address, token, notebook string) *load {
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+	t.Cleanup(cancel)
+	l := &load{cancel: cancel}
+	ask := func(method, path, body string, status int) error {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // what has begun is finished
+		defer cancel()
+		request, err := http.NewRequestWithContext(ctx, method, address+path, strings.NewReader(body))
+		if err != nil {
+			return err
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		request.Header.Set("Content-Type", "application/json")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		if err == nil && response.StatusCode != status {
+			err = fmt.Errorf("%s %s: %d: %s", method, path, response.StatusCode, text)
+		}
+		l.requests.Add(1)
+		return err
+	}
+	repeat := func(do func() error) {
+		l.group.Go(func() error {
+			for ctx.Err() == nil {
+				if err := do(); err != nil {
+					return err
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
+			return nil
+		})
+	}
+	for range 2 {
+		repeat(func() error { return ask(http.MethodGet, "/api/notebooks", "", http.StatusOK) })
+	}
+	repeat(func() error { return ask(http.MethodGet, "/", "", http.StatusOK) })
+	repeat(func() error { return ask(http.MethodPost, "/api/notebooks", `{"name":"by load"}`, http.StatusCreated) })
+	repeat(func() error {
+		conn, response, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(address, "http")+"/api/ws/notebooks/"+notebook, http.Header{"Authorization": {"Bearer " + token}})
+		if err != nil {
+			if response != nil {
+				err = fmt.Errorf("open the WebSocket: %d: %w", response.StatusCode, err)
+			}
+			return err
+		}
+		defer conn.Close()
+		end := context.AfterFunc(ctx, func() { _ = conn.Close() })
+		defer end()
+		for heard := false; ; heard = true {
+			if _, _, err := conn.ReadMessage(); err != nil {
+				// The service says that it goes; a socket that is open until the end of
+				// the deregistration delay is cut by the load balancer before that.
+				if websocket.IsCloseError(err, websocket.CloseGoingAway, websocket.CloseAbnormalClosure) && heard {
+					l.replaced.Add(1)
+					return nil
+				}
+				if ctx.Err() != nil {
+					return nil
+				}
+				return fmt.Errorf("the WebSocket: %w", err)
+			}
+		}
+	})
+	return l
+}
+
+func (l *load) stop(t *testing.T) {
+	t.Helper()
+	l.cancel()
+	require.NoError(t, l.group.Wait())
+	require.Greater(t, l.requests.Load(), int64(50))
+	require.GreaterOrEqual(t, l.replaced.Load(), int64(2), "the open page has moved from task to task")
 }
 
 func TestInterruptedStartLeavesNothing(t *testing.T) {

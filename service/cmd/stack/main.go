@@ -111,15 +111,26 @@ func command(ctx, hurry context.Context, out io.Writer) *cobra.Command {
 		main.AddCommand(c)
 	}
 	image := func(c *cobra.Command) {
-		c.Flags().StringVar(&options.Image, "image", "", "the service's image by digest, REPOSITORY@sha256:…; needed without --local")
+		c.Flags().StringVar(&options.Image, "image", "", "the service's image by digest, REPOSITORY@sha256:…; not with --local")
+	}
+	build := func(c *cobra.Command) {
+		image(c)
+		c.Flags().StringVar(&options.Platform, "platform", "linux/arm64", "what the image is built for when none is named; not with --local")
 	}
 	add("plan", "Show what up would change", "", func(s *stack.Stack) error { return s.Plan(ctx) }, image)
-	add("up", "Raise the environment", `Raise the environment: the registry (envs/shared), the environment, the page, and a smoke test of it all.
+	add("up", "Raise the environment", `Raise the environment: the registry (envs/shared), the image of the checkout's commit (built by Docker and pushed
+unless the registry has it or --image names one), the environment, the page, and a smoke test of it all.
 The last line is the address to open.
 
 With --local it stays in the foreground until Ctrl-C or "stack down ENV --local", and leaves nothing behind.
 EDGE_ADDR=HOST:PORT is where the page is served (`+defaultEdgeAddr+`), STACK_DIR the work folder (.stack of the checkout).`,
-		func(s *stack.Stack) error { return s.Up(ctx, hurry) }, image)
+		func(s *stack.Stack) error { return s.Up(ctx, hurry) }, build)
+	back := false
+	add("deploy", "Put the checkout's image and page onto the standing environment", `Put the checkout's image and page onto the standing environment, without a moment of downtime, and try it.
+The image is that of the commit, as with up. --rollback brings back the release that was there before.`,
+		func(s *stack.Stack) error { return s.Deploy(ctx, back) }, build, func(c *cobra.Command) {
+			c.Flags().BoolVar(&back, "rollback", false, "bring back the previous release")
+		})
 	add("down", "Take the environment down", "", func(s *stack.Stack) error { return s.Down(ctx) }, image, func(c *cobra.Command) {
 		c.Flags().BoolVar(&options.Approved, "yes", false, "destroy without asking; needed without --local")
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -19,6 +20,7 @@ import (
 // endpoint is set.
 type clients struct {
 	cloudfront *cloudfront.Client
+	ecr        *ecr.Client
 	ecs        *ecs.Client
 	elb        *elb.Client
 	s3         *s3.Client
@@ -47,6 +49,7 @@ func connect(ctx context.Context, region, endpoint string) (*clients, error) {
 	}
 	return &clients{
 		cloudfront: cloudfront.NewFromConfig(loaded),
+		ecr:        ecr.NewFromConfig(loaded),
 		ecs:        ecs.NewFromConfig(loaded),
 		elb:        elb.NewFromConfig(loaded),
 		s3:         s3.NewFromConfig(loaded, func(o *s3.Options) { o.UsePathStyle = endpoint != "" }),

@@ -160,16 +160,17 @@ var noDigest = "sha256:" + strings.Repeat("0", 64)
 // imageVariable is what Terraform is given as the image.
 func imageVariable(image string) ([]string, error) {
 	if !byDigest.MatchString(image) {
-		return nil, errors.New("an image is needed: --image REPOSITORY@sha256:DIGEST, pushed to the registry of envs/shared (docker buildx build --file service/Dockerfile --push tells the digest)")
+		return nil, errors.New("an image is needed, by digest: --image REPOSITORY@sha256:DIGEST, one that the registry of envs/shared has")
 	}
 	return []string{"image=" + image}, nil
 }
 
 // upAccount raises the environment on the operator's AWS account.
 func (s *Stack) upAccount(ctx context.Context) error {
-	vars, err := imageVariable(s.Image)
-	if err != nil {
-		return err
+	if s.Image != "" { // a fault in it is told before anything is made
+		if _, err := imageVariable(s.Image); err != nil {
+			return err
+		}
 	}
 	page := ""
 	if err := s.step("make the page ready", func() (err error) {
@@ -178,40 +179,39 @@ func (s *Stack) upAccount(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	var outputs map[string]string
-	for _, name := range []string{"shared", s.Environment} {
+	apply := func(name string, vars ...string) (*root, error) {
 		root, err := s.accountRoot(ctx, name, s.Out)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		assignments := vars
-		if name == "shared" {
-			assignments = nil
-		}
-		if err := s.step("apply envs/"+name, func() error {
+		return root, s.step("apply envs/"+name, func() error {
 			if err := root.init(ctx); err != nil {
 				return err
 			}
-			return root.apply(ctx, assignments...)
-		}); err != nil {
-			return err
-		}
-		if name == s.Environment {
-			if outputs, err = root.outputs(ctx, requiredOutputs...); err != nil {
-				return err
-			}
-		}
+			return root.apply(ctx, vars...)
+		})
+	}
+	shared, err := apply("shared")
+	if err != nil {
+		return err
+	}
+	next := release{Commit: s.commit(ctx)}
+	if next.Image, err = s.makeImage(ctx, shared, s.Out); err != nil {
+		return err
+	}
+	environment, err := apply(s.Environment, "image="+next.Image)
+	if err != nil {
+		return err
+	}
+	outputs, err := environment.outputs(ctx, requiredOutputs...)
+	if err != nil {
+		return err
 	}
 	api, err := connect(ctx, outputs["region"], "")
 	if err != nil {
 		return err
 	}
-	if err := s.step("upload the page", func() error {
-		if _, err := uploadPage(ctx, api.s3, outputs["frontend_bucket"], page); err != nil {
-			return err
-		}
-		return invalidate(ctx, api.cloudfront, outputs["distribution_id"])
-	}); err != nil {
+	if err := s.publish(ctx, api, outputs, page, next); err != nil {
 		return err
 	}
 	token, err := api.token(ctx, outputs["token_secret_arn"])
@@ -294,6 +294,7 @@ type Report struct {
 	Address        string `json:"address"`
 	Healthy        bool   `json:"healthy"` // GET /health through the edge answers 200
 	TaskDefinition string `json:"task_definition"`
+	Image          string `json:"image"`
 	Desired        int32  `json:"desired"`
 	Running        int32  `json:"running"`
 	*Local         `json:"local,omitempty"`
@@ -310,9 +311,13 @@ func (s *Stack) Status(ctx context.Context) error {
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	report := Report{Environment: s.Environment, Address: address}
-	if report.Desired, report.Running, report.TaskDefinition, err = serviceCounts(ctx, api, outputs); err != nil {
+	service, err := describeService(ctx, api, outputs)
+	if err != nil {
 		return interrupted(ctx, err)
+	}
+	report := Report{
+		Environment: s.Environment, Address: address, TaskDefinition: service.definition, Image: service.image,
+		Desired: service.desired, Running: service.running,
 	}
 	if s.Local {
 		state, err := s.work.read()
@@ -345,7 +350,7 @@ func (s *Stack) Status(ctx context.Context) error {
 	if !report.Healthy {
 		health = "not healthy"
 	}
-	fmt.Fprintf(s.Out, "%s  %s  %s\nservice  %s, %d of %d tasks\n", report.Environment, address, health, report.TaskDefinition, report.Running, report.Desired)
+	fmt.Fprintf(s.Out, "%s  %s  %s\nservice  %s, %d of %d tasks\nimage  %s\n", report.Environment, address, health, report.TaskDefinition, report.Running, report.Desired, report.Image)
 	if report.Local != nil {
 		for _, task := range report.State.Tasks {
 			fmt.Fprintf(s.Out, "task  %s  %s  %s  process %d  log %s\n", task.ID, task.State, task.Address, task.Process.PID, task.LogFile)

@@ -48,8 +48,7 @@ type local struct {
 	terra    toolchain.Terraform
 	python   toolchain.Python
 	emulator *emulator.Emulator
-	binary   string
-	digest   string
+	release  release
 	page     string
 
 	mu    sync.Mutex
@@ -151,11 +150,15 @@ func (l *local) prepare(ctx context.Context) error {
 		return err
 	}
 	var shared map[string]string
+	digest := ""
 	group, groupCtx := errgroup.WithContext(ctx)
 	built := make(chan struct{})
 	group.Go(func() error {
 		defer close(built)
-		return l.step("build the service", func() error { return l.build(groupCtx) })
+		return l.step("build the service", func() (err error) {
+			digest, err = l.build(groupCtx, l.logFile)
+			return err
+		})
 	})
 	group.Go(func() error {
 		// The binary embeds the page's directory, so the two are not built at once.
@@ -204,8 +207,8 @@ func (l *local) prepare(ctx context.Context) error {
 		if groupCtx.Err() != nil {
 			return groupCtx.Err()
 		}
-		image := shared["repository_url"] + "@" + l.digest
-		if err := l.step("apply envs/"+l.Environment, func() error { return environmentRoot.apply(groupCtx, "image="+image) }); err != nil {
+		l.release = release{shared["repository_url"] + "@" + digest, l.commit(groupCtx)}
+		if err := l.step("apply envs/"+l.Environment, func() error { return environmentRoot.apply(groupCtx, "image="+l.release.Image) }); err != nil {
 			return err
 		}
 		outputs, err := environmentRoot.outputs(groupCtx, requiredOutputs...)
@@ -237,53 +240,72 @@ func (l *local) startEmulator(ctx context.Context) (err error) {
 }
 
 func (l *local) root(name string) (*root, error) {
-	return openRoot("envs/"+name, l.work.path("terraform", "envs", name), l.tool, l.terra,
-		localEnvironment(l.emulator.Env(), l.terra.Config, l.work.path("tmp")), l.logFile, l.work.log())
+	return l.localRoot(name, l.emulator.Endpoint(), l.tool, l.terra, l.logFile)
 }
 
-// build compiles the service; its hash stands for the image's digest.
-func (l *local) build(ctx context.Context) error {
-	l.binary = l.work.path("image", "notebook")
-	version := "local"
-	if commit, err := exec.CommandContext(ctx, "git", "-C", l.Root, "rev-parse", "--short=12", "HEAD").Output(); err == nil {
-		version = strings.TrimSpace(string(commit))
+// localRoot opens a root that is applied to an emulator.
+func (s *Stack) localRoot(name, endpoint string, tools *toolchain.Toolchain, terra toolchain.Terraform, output io.Writer) (*root, error) {
+	return openRoot("envs/"+name, s.work.path("terraform", "envs", name), tools, terra,
+		localEnvironment(emulator.Env(endpoint), terra.Config, s.work.path("tmp")), output, s.work.log())
+}
+
+// commit names the checkout's commit, "unknown" outside git.
+func (s *Stack) commit(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "-C", s.Root, "rev-parse", "HEAD").Output()
+	if commit := strings.TrimSpace(string(out)); err == nil && commit != "" {
+		return commit
 	}
+	return "unknown"
+}
+
+// build compiles the service into the images of this machine; the hash of the
+// program stands for the image's digest.
+func (s *Stack) build(ctx context.Context, log io.Writer) (digest string, err error) {
 	goCommand, err := exec.LookPath("go")
 	if err != nil {
-		return err
+		return "", err
 	}
+	binary := s.work.path("images", fmt.Sprintf("building-%d", os.Getpid()))
 	var out strings.Builder
 	err = process.Run(ctx, process.Spec{
-		Path: goCommand, Dir: l.Root, Env: append(os.Environ(), "CGO_ENABLED=0", l.work.temporary()),
-		Args:   []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-X main.release=" + version, "-o", l.binary, "./service/cmd/notebook"},
-		Stdout: io.MultiWriter(l.logFile, &out), Stderr: io.MultiWriter(l.logFile, &out),
+		Path: goCommand, Dir: s.Root, Env: append(os.Environ(), "CGO_ENABLED=0", s.work.temporary()),
+		Args:   []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-X main.release=" + s.commit(ctx), "-o", binary, "./service/cmd/notebook"},
+		Stdout: io.MultiWriter(log, &out), Stderr: io.MultiWriter(log, &out),
 	})
 	if err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return "", ctx.Err()
 		}
 		lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-		return fmt.Errorf("build the service: %w: %s (all of it: %s)", err, lines[len(lines)-1], l.work.log())
+		return "", fmt.Errorf("build the service: %w: %s (all of it: %s)", err, lines[len(lines)-1], s.work.log())
 	}
-	file, err := os.Open(l.binary)
+	file, err := os.Open(binary)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer file.Close()
 	sum := sha256.New()
 	if _, err := io.Copy(sum, file); err != nil {
-		return err
+		return "", err
 	}
-	l.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
-	return nil
+	digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+	return digest, os.Rename(binary, s.program(digest))
 }
 
-// image is the registry of this machine: it knows the binary just built, by
-// its digest, and nothing else.
+// program is where the images of this machine are: what was built here, by digest.
+func (s *Stack) program(digest string) string {
+	return s.work.path("images", "notebook-"+strings.TrimPrefix(digest, "sha256:"))
+}
+
+// image is the registry of this machine.
 func (l *local) image(reference string) (tasks.Image, error) {
-	_, digest, ok := strings.Cut(reference, "@")
-	if !ok || digest != l.digest {
-		return tasks.Image{}, errors.New("it is not the one that was built here")
+	if !byDigest.MatchString(reference) {
+		return tasks.Image{}, errors.New("it is not named by digest")
+	}
+	_, digest, _ := strings.Cut(reference, "@")
+	program := l.program(digest)
+	if !exists(program) {
+		return tasks.Image{}, errors.New("it is not one that was built here")
 	}
 	env := []string{}
 	if l.python.Path != "" {
@@ -291,7 +313,7 @@ func (l *local) image(reference string) (tasks.Image, error) {
 	}
 	return tasks.Image{
 		Entrypoint: []string{"/usr/local/bin/notebook"}, Command: []string{"serve"}, WorkDir: "/var/lib/notebook",
-		Programs: map[string]string{"/usr/local/bin/notebook": l.binary}, Env: env,
+		Programs: map[string]string{"/usr/local/bin/notebook": program}, Env: env,
 	}, nil
 }
 
@@ -313,12 +335,7 @@ func (l *local) serve(ctx, hurry context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := l.step("upload the page", func() error {
-		if _, err := uploadPage(ctx, api.s3, outputs["frontend_bucket"], l.page); err != nil {
-			return err
-		}
-		return invalidate(ctx, api.cloudfront, outputs["distribution_id"])
-	}); err != nil {
+	if err := l.publish(ctx, api, outputs, l.page, l.release); err != nil {
 		return interrupted(ctx, err)
 	}
 
@@ -576,19 +593,32 @@ func (s *Stack) planRoot(ctx context.Context, root *root, name string, vars []st
 	return err
 }
 
-// serviceCounts asks ECS how many tasks there are to be.
-func serviceCounts(ctx context.Context, api *clients, outputs map[string]string) (desired, running int32, definition string, err error) {
+// declared is what ECS says of the service: what is to run.
+type declared struct {
+	desired, running  int32
+	definition, image string
+}
+
+func describeService(ctx context.Context, api *clients, outputs map[string]string) (declared, error) {
 	out, err := api.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{
 		Cluster: aws.String(outputs["cluster_name"]), Services: []string{outputs["service_name"]},
 	})
 	if err != nil {
-		return 0, 0, "", fmt.Errorf("describe service %s: %w", outputs["service_name"], err)
+		return declared{}, fmt.Errorf("describe service %s: %w", outputs["service_name"], err)
 	}
 	if len(out.Services) == 0 {
-		return 0, 0, "", fmt.Errorf("service %s does not exist", outputs["service_name"])
+		return declared{}, fmt.Errorf("service %s does not exist", outputs["service_name"])
 	}
 	service := out.Services[0]
-	return service.DesiredCount, service.RunningCount, aws.ToString(service.TaskDefinition), nil
+	d := declared{desired: service.DesiredCount, running: service.RunningCount, definition: aws.ToString(service.TaskDefinition)}
+	definition, err := api.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &d.definition})
+	if err != nil {
+		return declared{}, fmt.Errorf("describe task definition %s: %w", d.definition, err)
+	}
+	if containers := definition.TaskDefinition.ContainerDefinitions; len(containers) > 0 {
+		d.image = aws.ToString(containers[0].Image)
+	}
+	return d, nil
 }
 
 // syncWriter lets several goroutines write whole lines to one file.

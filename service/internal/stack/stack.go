@@ -25,7 +25,8 @@ type Options struct {
 	Environment string // a directory of envs/
 	Local       bool
 	EdgeAddr    string // HOST:PORT or :PORT; local only
-	Image       string // REPOSITORY@sha256:…; not local
+	Image       string // REPOSITORY@sha256:…, "" for that of the checkout's commit; not local
+	Platform    string // linux/arm64 or linux/amd64, what the image is built for; not local
 	Approved    bool   // what destroys may go on without asking; not local
 	Progress    *Progress
 	Out         io.Writer // results: a plan, a status

@@ -144,9 +144,12 @@ func (e *Emulator) Endpoint() string { return e.endpoint }
 // Env is what AWS clients and Terraform's AWS provider need in their environment
 // to use the emulator, as KEY=VALUE. The region is the caller's choice and not in
 // it.
-func (e *Emulator) Env() []string {
+func (e *Emulator) Env() []string { return Env(e.endpoint) }
+
+// Env is the environment for an emulator that another program has started.
+func Env(endpoint string) []string {
 	return []string{
-		"AWS_ENDPOINT_URL=" + e.endpoint,
+		"AWS_ENDPOINT_URL=" + endpoint,
 		"AWS_ACCESS_KEY_ID=emulator",
 		"AWS_SECRET_ACCESS_KEY=emulator",
 		// What a developer's own shell may hold must not win over the keys.
