@@ -63,7 +63,8 @@ module "ecs" {
 }
 
 module "frontend_cdn" {
-  source = "../../modules/frontend-cdn"
+  source    = "../../modules/frontend-cdn"
+  providers = { aws = aws, aws.us_east_1 = aws.us_east_1 }
 
   name_prefix = var.name_prefix
 

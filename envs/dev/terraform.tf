@@ -28,3 +28,17 @@ provider "aws" {
     }
   }
 }
+
+# Where CloudFront's certificates and firewalls are made, wherever the rest is.
+provider "aws" {
+  alias  = "us_east_1"
+  region = "us-east-1"
+
+  default_tags {
+    tags = {
+      Project     = "reactive-notebook"
+      Environment = var.environment
+      ManagedBy   = "terraform"
+    }
+  }
+}

@@ -79,6 +79,22 @@ data "aws_iam_policy_document" "execution" {
       resources = statement.value
     }
   }
+
+  dynamic "statement" {
+    for_each = length(var.secrets_kms_key_arns) > 0 ? [var.secrets_kms_key_arns] : []
+
+    content {
+      sid       = "DecryptSecrets"
+      actions   = ["kms:Decrypt"]
+      resources = statement.value
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.${data.aws_region.current.name}.amazonaws.com"]
+      }
+    }
+  }
 }
 
 resource "aws_iam_role_policy" "execution" {
@@ -116,6 +132,28 @@ data "aws_iam_policy_document" "task_exec" {
     ]
     # The actions have no resources.
     resources = ["*"]
+  }
+
+  statement {
+    sid       = "FindTheShellsLog"
+    actions   = ["logs:DescribeLogGroups"]
+    resources = ["*"] # the agent asks for all of them
+  }
+
+  statement {
+    sid       = "KeepWhatIsTyped"
+    actions   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.exec[0].arn}:*"]
+  }
+
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+
+    content {
+      sid       = "EncryptTheShell"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+    }
   }
 }
 

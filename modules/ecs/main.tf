@@ -17,6 +17,9 @@ locals {
     "SYS_CHROOT",
   ]
 
+  # What the service must know of the chain of times.
+  environment = merge(var.environment, { SHUTDOWN_GRACE = "${var.timeouts.shutdown_grace}s" })
+
   volumes = { for path in var.container.writable_paths : replace(replace(trim(path, "/"), "/", "-"), ".", "_") => path }
 }
 
@@ -29,6 +32,23 @@ resource "aws_ecs_cluster" "this" {
     name  = "containerInsights"
     value = var.container_insights
   }
+
+  # What operators type into a shell is kept.
+  dynamic "configuration" {
+    for_each = aws_cloudwatch_log_group.exec
+
+    content {
+      execute_command_configuration {
+        kms_key_id = var.kms_key_arn
+        logging    = "OVERRIDE"
+
+        log_configuration {
+          cloud_watch_log_group_name     = configuration.value.name
+          cloud_watch_encryption_enabled = var.kms_key_arn != null
+        }
+      }
+    }
+  }
 }
 
 resource "aws_ecs_cluster_capacity_providers" "this" {
@@ -39,6 +59,15 @@ resource "aws_ecs_cluster_capacity_providers" "this" {
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/ecs/${var.name_prefix}"
   retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+resource "aws_cloudwatch_log_group" "exec" {
+  count = var.execute_command ? 1 : 0
+
+  name              = "/ecs/${var.name_prefix}/exec"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
 }
 
 resource "aws_ecs_task_definition" "this" {
@@ -91,7 +120,7 @@ resource "aws_ecs_task_definition" "this" {
       appProtocol   = "http"
     }]
 
-    environment = [for name in sort(keys(var.environment)) : { name = name, value = var.environment[name] }]
+    environment = [for name in sort(keys(local.environment)) : { name = name, value = local.environment[name] }]
 
     mountPoints = [for name in sort(keys(local.volumes)) : {
       sourceVolume  = name
@@ -121,82 +150,4 @@ resource "aws_ecs_task_definition" "this" {
       }
     }
   })])
-}
-
-resource "aws_ecs_service" "this" {
-  name            = var.name_prefix
-  cluster         = aws_ecs_cluster.this.id
-  task_definition = aws_ecs_task_definition.this.arn
-  desired_count   = var.desired_count
-
-  # The new tasks are healthy before the old ones go.
-  deployment_minimum_healthy_percent = 100
-  deployment_maximum_percent         = 200
-  health_check_grace_period_seconds  = var.target_health_check.grace_period_seconds
-  availability_zone_rebalancing      = "ENABLED"
-  wait_for_steady_state              = var.wait_for_steady_state
-
-  enable_execute_command  = var.execute_command
-  enable_ecs_managed_tags = true
-  propagate_tags          = "SERVICE"
-
-  # Another capacity strategy is a deployment; without this it would be another
-  # service, and an outage.
-  force_new_deployment = true
-
-  deployment_circuit_breaker {
-    enable   = true
-    rollback = true
-  }
-
-  deployment_controller {
-    type = "ECS"
-  }
-
-  dynamic "capacity_provider_strategy" {
-    for_each = { for name, strategy in {
-      FARGATE      = { base = var.capacity.on_demand_base, weight = var.capacity.on_demand_weight }
-      FARGATE_SPOT = { base = 0, weight = var.capacity.spot_weight }
-    } : name => strategy if strategy.weight > 0 }
-
-    content {
-      capacity_provider = capacity_provider_strategy.key
-      base              = capacity_provider_strategy.value.base
-      weight            = capacity_provider_strategy.value.weight
-    }
-  }
-
-  network_configuration {
-    subnets          = var.task_network.subnet_ids
-    security_groups  = [aws_security_group.task.id]
-    assign_public_ip = var.task_network.assign_public_ip
-  }
-
-  load_balancer {
-    target_group_arn = aws_lb_target_group.this.arn
-    container_name   = local.container_name
-    container_port   = var.container.port
-  }
-
-  lifecycle {
-    # ECS's circuit breaker goes back to the last good definition and is content.
-    # An apply that ended so must not be.
-    postcondition {
-      condition     = self.task_definition == aws_ecs_task_definition.this.arn
-      error_message = "The service runs ${self.task_definition} instead of ${aws_ecs_task_definition.this.arn}: its tasks didn't become healthy and ECS rolled the deployment back. Their reasons are in the service's events and in the log group ${aws_cloudwatch_log_group.this.name}."
-    }
-  }
-
-  depends_on = [
-    # A target group takes targets only behind a listener.
-    aws_lb_listener.http,
-    aws_ecs_cluster_capacity_providers.this,
-    # Tasks start with these, and when the service goes they must go last, or its
-    # tasks hang in their stop.
-    aws_iam_role_policy.execution,
-    aws_iam_role_policy.task,
-    aws_iam_role_policy.task_exec,
-    aws_vpc_security_group_ingress_rule.task_from_load_balancer,
-    aws_vpc_security_group_egress_rule.task_to_anywhere,
-  ]
 }

@@ -1,4 +1,9 @@
-# Where a VPC origin's requests come from. CloudFront also makes a security group of
+# Where CloudFront's requests come from.
+#
+# To a public load balancer all of CloudFront's do, for anybody's distribution: that is
+# why its listener asks for the origin secret, too.
+#
+# To an internal one they come from a VPC origin. CloudFront also makes a security group of
 # its own in the VPC (CloudFront-VPCOrigins-Service-SG), which would do as a source,
 # but only after the first VPC origin, which needs this load balancer and so this
 # group first; and a rule that names it would keep it, and with it the VPC, from
@@ -31,11 +36,11 @@ resource "aws_security_group" "load_balancer" {
 # The list weighs 55 of the 60 rules that a group may have: one port, no more.
 resource "aws_vpc_security_group_ingress_rule" "load_balancer_from_cloudfront" {
   security_group_id = aws_security_group.load_balancer.id
-  description       = "CloudFront's VPC origin"
+  description       = local.public ? "CloudFront's edge" : "CloudFront's VPC origin"
   prefix_list_id    = data.aws_ec2_managed_prefix_list.cloudfront.id
   ip_protocol       = "tcp"
-  from_port         = var.load_balancer.port
-  to_port           = var.load_balancer.port
+  from_port         = local.port
+  to_port           = local.port
 }
 
 resource "aws_vpc_security_group_egress_rule" "load_balancer_to_task" {
@@ -74,5 +79,14 @@ resource "aws_vpc_security_group_egress_rule" "task_to_anywhere" {
   security_group_id = aws_security_group.task.id
   description       = "Notebooks reach the internet"
   cidr_ipv4         = "0.0.0.0/0"
+  ip_protocol       = "-1"
+}
+
+resource "aws_vpc_security_group_egress_rule" "task_to_anywhere_ipv6" {
+  count = var.task_network.ipv6 ? 1 : 0
+
+  security_group_id = aws_security_group.task.id
+  description       = "Notebooks reach the internet by IPv6"
+  cidr_ipv6         = "::/0"
   ip_protocol       = "-1"
 }

@@ -8,6 +8,8 @@ locals {
   frontend_origin_id = "frontend"
   api_origin_id      = "api"
 
+  public = var.api_origin.exposure == "public"
+
   reading_methods = ["GET", "HEAD"]
 
   # The document in which the page shows HTML of cells. The service has the same
@@ -18,8 +20,13 @@ locals {
 
   # What answers are framed by, and the policy they carry.
   header_policies = {
-    security = { frames = "DENY", content = var.content_security_policy }
-    sandbox  = { frames = "SAMEORIGIN", content = local.sandbox_policy }
+    security = { comment = "the page", frames = "DENY", content = var.content_security_policy, override = true }
+    sandbox  = { comment = "the frame for HTML of cells", frames = "SAMEORIGIN", content = local.sandbox_policy, override = true }
+
+    # What the service says of its content stands: its answers may load nothing, and an
+    # exported notebook is in a sandbox, which the page's policy would let it out of.
+    # Only answers without one, CloudFront's and the load balancer's own, get this.
+    api = { comment = "the API", frames = "DENY", content = "default-src 'none'; frame-ancestors 'none'", override = false }
   }
 
   # What goes to the service; everything else is the page. In the order in which
@@ -38,9 +45,11 @@ resource "aws_cloudfront_origin_access_control" "frontend" {
   signing_protocol                  = "sigv4"
 }
 
-# The load balancer has no public address: CloudFront reaches it through network
-# interfaces of its own in the VPC.
+# An internal load balancer has no public address: CloudFront reaches it through
+# network interfaces of its own in the VPC.
 resource "aws_cloudfront_vpc_origin" "api" {
+  count = local.public ? 0 : 1
+
   vpc_origin_endpoint_config {
     name                   = "${var.name_prefix}-api"
     arn                    = var.api_origin.load_balancer_arn
@@ -68,12 +77,12 @@ resource "aws_cloudfront_response_headers_policy" "this" {
   for_each = local.header_policies
 
   name    = "${var.name_prefix}-${each.key}"
-  comment = each.key == "sandbox" ? "Headers of the frame for HTML of cells" : "Security headers of page and API"
+  comment = "Headers: ${each.value.comment}"
 
   security_headers_config {
     content_security_policy {
       content_security_policy = each.value.content
-      override                = true
+      override                = each.value.override
     }
 
     strict_transport_security {
@@ -112,6 +121,8 @@ resource "aws_cloudfront_distribution" "this" {
   default_root_object = "index.html"
   price_class         = var.price_class
   wait_for_deployment = var.wait_for_deployment
+  aliases             = local.names
+  web_acl_id          = one(aws_wafv2_web_acl.this[*].arn)
 
   origin {
     origin_id                = local.frontend_origin_id
@@ -123,10 +134,36 @@ resource "aws_cloudfront_distribution" "this" {
     origin_id   = local.api_origin_id
     domain_name = var.api_origin.domain_name
 
-    vpc_origin_config {
-      vpc_origin_id            = aws_cloudfront_vpc_origin.api.id
-      origin_read_timeout      = var.api_origin.read_timeout_seconds
-      origin_keepalive_timeout = var.api_origin.keepalive_timeout_seconds
+    dynamic "vpc_origin_config" {
+      for_each = aws_cloudfront_vpc_origin.api
+
+      content {
+        vpc_origin_id            = vpc_origin_config.value.id
+        origin_read_timeout      = var.api_origin.read_timeout_seconds
+        origin_keepalive_timeout = var.api_origin.keepalive_timeout_seconds
+      }
+    }
+
+    dynamic "custom_origin_config" {
+      for_each = local.public ? ["https"] : []
+
+      content {
+        origin_protocol_policy   = "https-only"
+        origin_ssl_protocols     = ["TLSv1.2"]
+        http_port                = 80 # must be given though it isn't used
+        https_port               = var.api_origin.https_port
+        origin_read_timeout      = var.api_origin.read_timeout_seconds
+        origin_keepalive_timeout = var.api_origin.keepalive_timeout_seconds
+      }
+    }
+
+    dynamic "custom_header" {
+      for_each = local.public ? ["origin secret"] : []
+
+      content {
+        name  = var.origin_secret.header
+        value = var.origin_secret.value
+      }
     }
   }
 
@@ -161,7 +198,7 @@ resource "aws_cloudfront_distribution" "this" {
 
       cache_policy_id            = local.caching_disabled
       origin_request_policy_id   = local.all_viewer_except_host_header
-      response_headers_policy_id = aws_cloudfront_response_headers_policy.this["security"].id
+      response_headers_policy_id = aws_cloudfront_response_headers_policy.this["api"].id
     }
   }
 
@@ -183,8 +220,20 @@ resource "aws_cloudfront_distribution" "this" {
   }
 
   viewer_certificate {
-    cloudfront_default_certificate = true
+    cloudfront_default_certificate = var.domain == null
+    acm_certificate_arn            = local.certificate_arn
+    ssl_support_method             = var.domain == null ? null : "sni-only"
+    minimum_protocol_version       = var.domain == null ? "TLSv1" : "TLSv1.2_2021"
   }
 
   tags = { Name = var.name_prefix }
+}
+
+# While a plan is made a distribution that isn't there yet has no status, which would
+# be a warning in every first plan.
+check "the_distribution_is_everywhere" {
+  assert {
+    condition     = terraform.applying ? aws_cloudfront_distribution.this.status == "Deployed" : true
+    error_message = "CloudFront is still bringing the change to its edge locations (${aws_cloudfront_distribution.this.status}): for some minutes some of them serve the old one."
+  }
 }

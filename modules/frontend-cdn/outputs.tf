@@ -29,12 +29,17 @@ output "distribution_domain_name" {
 
 output "url" {
   description = "Address of the page, with its scheme and without a slash at its end: the origin that browsers send."
-  value       = "https://${aws_cloudfront_distribution.this.domain_name}"
+  value       = "https://${var.domain == null ? aws_cloudfront_distribution.this.domain_name : var.domain.name}"
 }
 
 output "response_headers_policy_id" {
-  description = "Id of the policy that adds the security headers to page and API."
+  description = "Id of the policy that adds the page's security headers."
   value       = aws_cloudfront_response_headers_policy.this["security"].id
+}
+
+output "api_response_headers_policy_id" {
+  description = "Id of the policy that adds the API's security headers."
+  value       = aws_cloudfront_response_headers_policy.this["api"].id
 }
 
 output "sandbox_headers_policy_id" {
@@ -48,6 +53,21 @@ output "spa_function_name" {
 }
 
 output "vpc_origin_id" {
-  description = "Id of the VPC origin in front of the load balancer."
-  value       = aws_cloudfront_vpc_origin.api.id
+  description = "Id of the VPC origin in front of an internal load balancer; null for a public one."
+  value       = one(aws_cloudfront_vpc_origin.api[*].id)
+}
+
+output "hosted_zone_id" {
+  description = "Id of CloudFront's Route 53 zone, for alias records of one's own."
+  value       = aws_cloudfront_distribution.this.hosted_zone_id
+}
+
+output "web_acl_arn" {
+  description = "ARN of the firewall; null without one."
+  value       = one(aws_wafv2_web_acl.this[*].arn)
+}
+
+output "access_log_bucket_name" {
+  description = "Name of the bucket of the access logs; null without them."
+  value       = one(module.access_logs[*].bucket_name)
 }

@@ -1,7 +1,9 @@
 data "aws_region" "current" {}
 
-data "aws_availability_zones" "available" {
-  state = "available"
+# Zones in every state: one that is out of order for a day must not move the subnets
+# of the others. Whether they are in order is checked below.
+data "aws_availability_zones" "this" {
+  exclude_zone_ids = var.excluded_zone_ids
 
   # Local Zones and Wavelength Zones have neither Fargate nor NAT gateways.
   filter {
@@ -12,13 +14,26 @@ data "aws_availability_zones" "available" {
   lifecycle {
     postcondition {
       condition     = length(self.names) >= var.az_count
-      error_message = "az_count is ${var.az_count}, but this region offers ${length(self.names)} availability zones: lower az_count or choose another region."
+      error_message = "az_count is ${var.az_count}, but this region offers ${length(self.names)} availability zones${length(var.excluded_zone_ids) > 0 ? " besides those in excluded_zone_ids" : ""}: lower az_count or choose another region."
     }
   }
 }
 
+# Not inside of the check: Terraform would read it again in each apply, and no plan
+# would be empty.
+data "aws_availability_zones" "available" {
+  state = "available"
+}
+
+check "zones_are_in_order" {
+  assert {
+    condition     = length(setsubtract(local.zones, data.aws_availability_zones.available.names)) == 0
+    error_message = "AWS reports ${join(", ", setsubtract(local.zones, data.aws_availability_zones.available.names))} as not available: tasks there may fail to start. Subnets stay where they are."
+  }
+}
+
 locals {
-  zones = slice(data.aws_availability_zones.available.names, 0, var.az_count)
+  zones = slice(sort(data.aws_availability_zones.this.names), 0, var.az_count)
 
   # Sixteenths of the range: public subnets take the first eight, private ones the
   # last eight, so that another zone moves no subnet that stands.
@@ -30,6 +45,8 @@ resource "aws_vpc" "this" {
   cidr_block           = var.cidr_block
   enable_dns_hostnames = true
   enable_dns_support   = true
+
+  assign_generated_ipv6_cidr_block = var.ipv6
 
   tags = { Name = var.name_prefix }
 }
@@ -54,6 +71,7 @@ resource "aws_subnet" "public" {
   vpc_id            = aws_vpc.this.id
   availability_zone = local.zones[count.index]
   cidr_block        = local.public_cidrs[count.index]
+  ipv6_cidr_block   = var.ipv6 ? cidrsubnet(aws_vpc.this.ipv6_cidr_block, 8, count.index) : null
 
   # What needs a public address asks for it; nothing gets one by accident.
   map_public_ip_on_launch = false
@@ -67,6 +85,7 @@ resource "aws_subnet" "private" {
   vpc_id            = aws_vpc.this.id
   availability_zone = local.zones[count.index]
   cidr_block        = local.private_cidrs[count.index]
+  ipv6_cidr_block   = var.ipv6 ? cidrsubnet(aws_vpc.this.ipv6_cidr_block, 8, count.index + 8) : null
 
   tags = { Name = "${var.name_prefix}-private-${local.zones[count.index]}" }
 }
@@ -105,15 +124,4 @@ resource "aws_route_table_association" "private" {
 
   subnet_id      = aws_subnet.private[count.index].id
   route_table_id = aws_route_table.private[count.index].id
-}
-
-# Free, and image layers come from S3: without it they'd pass the NAT gateway, which
-# is paid for by the gigabyte.
-resource "aws_vpc_endpoint" "s3" {
-  vpc_id            = aws_vpc.this.id
-  service_name      = "com.amazonaws.${data.aws_region.current.name}.s3"
-  vpc_endpoint_type = "Gateway"
-  route_table_ids   = concat([aws_route_table.public.id], aws_route_table.private[*].id)
-
-  tags = { Name = "${var.name_prefix}-s3" }
 }

@@ -134,7 +134,7 @@ func TestFrontendCDNExample(t *testing.T) {
 			Distribution string `json:"distribution_id"`
 			Function     string `json:"spa_function_name"`
 			VPCOrigin    string `json:"vpc_origin_id"`
-			Headers      string `json:"response_headers_policy_id"`
+			Headers      string `json:"api_response_headers_policy_id"`
 			Sandbox      string `json:"sandbox_headers_policy_id"`
 			URL          string `json:"url"`
 		}

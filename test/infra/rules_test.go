@@ -111,7 +111,8 @@ func TestEveryInputAndOutputIsDescribed(t *testing.T) {
 	}
 }
 
-// No part of the Terraform but a default and its value names a region.
+// No part of the Terraform but a default and its value names a region, save the one
+// in which CloudFront has its certificates and firewalls.
 func TestOnlyTheVariableNamesARegion(t *testing.T) {
 	t.Parallel()
 	named := regexp.MustCompile(`(eu|us|ap|sa|ca|me|af)-(north|south|east|west|central)[a-z]*-[0-9]`)
@@ -128,7 +129,7 @@ func TestOnlyTheVariableNamesARegion(t *testing.T) {
 				if told || strings.TrimSpace(code) == `default     = "eu-north-1"` {
 					continue
 				}
-				require.NotRegexp(t, named, code, "%s:%d", path, number+1)
+				require.NotRegexp(t, named, strings.ReplaceAll(code, "us-east-1", ""), "%s:%d", path, number+1)
 			}
 		}
 	}

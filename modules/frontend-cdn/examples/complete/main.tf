@@ -34,6 +34,15 @@ provider "aws" {
   }
 }
 
+provider "aws" {
+  alias  = "us_east_1"
+  region = "us-east-1"
+
+  default_tags {
+    tags = { Project = "reactive-notebook", Example = "frontend-cdn" }
+  }
+}
+
 module "network" {
   source = "../../../network"
 
@@ -71,7 +80,8 @@ resource "aws_lb_listener" "api" {
 }
 
 module "frontend_cdn" {
-  source = "../.."
+  source    = "../.."
+  providers = { aws = aws, aws.us_east_1 = aws.us_east_1 }
 
   name_prefix = var.name_prefix
   price_class = "PriceClass_All"
