@@ -167,6 +167,147 @@ run "the_url_is_an_origin" {
   }
 }
 
+run "a_public_origin_gets_the_secret_over_https" {
+  variables {
+    api_origin    = { exposure = "public", domain_name = "origin.example.com", https_port = 8443 }
+    origin_secret = { value = "0123456789abcdef0123456789abcdef" }
+  }
+
+  assert {
+    condition     = length(aws_cloudfront_vpc_origin.api) == 0 && output.vpc_origin_id == null
+    error_message = "no VPC origin is made"
+  }
+  assert {
+    condition = one([for o in aws_cloudfront_distribution.this.origin : (
+      o.custom_origin_config[0].origin_protocol_policy == "https-only" && o.custom_origin_config[0].https_port == 8443 && o.custom_origin_config[0].origin_ssl_protocols == toset(["TLSv1.2"])
+    ) if o.origin_id == "api"])
+    error_message = "what crosses the internet is encrypted"
+  }
+  assert {
+    condition     = one([for o in aws_cloudfront_distribution.this.origin : [for h in o.custom_header : "${h.name}: ${h.value}"] if o.origin_id == "api"]) == ["X-Origin-Verify: 0123456789abcdef0123456789abcdef"]
+    error_message = "the load balancer knows this distribution"
+  }
+  assert {
+    condition     = one([for o in aws_cloudfront_distribution.this.origin : length(o.custom_header) if o.origin_id == "frontend"]) == 0
+    error_message = "the bucket isn't told"
+  }
+}
+
+run "names_of_its_own" {
+  variables {
+    domain = { name = "notebooks.example.com", aliases = ["nb.example.com"], zone_id = "Z1" }
+  }
+
+  assert {
+    condition     = aws_cloudfront_distribution.this.aliases == toset(["nb.example.com", "notebooks.example.com"]) && output.url == "https://notebooks.example.com"
+    error_message = "the distribution answers to both, and the first is the page's address"
+  }
+  assert {
+    condition     = aws_cloudfront_distribution.this.viewer_certificate[0].minimum_protocol_version == "TLSv1.2_2021" && aws_cloudfront_distribution.this.viewer_certificate[0].ssl_support_method == "sni-only" && !aws_cloudfront_distribution.this.viewer_certificate[0].cloudfront_default_certificate
+    error_message = "with the certificate made for them, and no old protocols"
+  }
+  assert {
+    condition     = toset([for r in aws_route53_record.this : "${r.name} ${r.type}"]) == toset(["notebooks.example.com A", "notebooks.example.com AAAA", "nb.example.com A", "nb.example.com AAAA"])
+    error_message = "each name leads there by IPv4 and IPv6"
+  }
+  assert {
+    condition     = aws_route53_record.proof["nb.example.com"].name == "_2.nb.example.com" && aws_route53_record.proof["notebooks.example.com"].name == "_1.notebooks.example.com"
+    error_message = "each name is proved"
+  }
+}
+
+run "a_certificate_of_ones_own" {
+  variables {
+    domain = { name = "notebooks.example.com", certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/1" }
+  }
+
+  assert {
+    condition     = aws_cloudfront_distribution.this.viewer_certificate[0].acm_certificate_arn == "arn:aws:acm:us-east-1:123456789012:certificate/1" && length(aws_acm_certificate.this) == 0 && length(aws_route53_record.this) == 0
+    error_message = "nothing is made beside it"
+  }
+}
+
+run "a_firewall_that_lets_cells_pass" {
+  variables {
+    waf = { requests_per_5_minutes = 1000, managed_rule_groups = ["AWSManagedRulesCommonRuleSet", "AWSManagedRulesSQLiRuleSet"] }
+  }
+
+  assert {
+    condition     = aws_cloudfront_distribution.this.web_acl_id == aws_wafv2_web_acl.this[0].arn && aws_wafv2_web_acl.this[0].scope == "CLOUDFRONT"
+    error_message = "the distribution is behind it"
+  }
+  assert {
+    condition     = one([for r in aws_wafv2_web_acl.this[0].rule : r.statement[0].rate_based_statement[0].limit if r.name == "rate"]) == 1000
+    error_message = "one address has its share"
+  }
+  assert {
+    condition = alltrue([for r in aws_wafv2_web_acl.this[0].rule :
+      alltrue([for o in r.statement[0].managed_rule_group_statement[0].rule_action_override : endswith(o.name, "_BODY") && length(o.action_to_use[0].count) == 1]) &&
+      length(r.statement[0].managed_rule_group_statement[0].rule_action_override) >= 2
+      if r.name != "rate"
+    ])
+    error_message = "a program in a body is counted, not blocked"
+  }
+  assert {
+    condition     = aws_cloudwatch_log_group.waf[0].name == "aws-waf-logs-test" && aws_cloudwatch_log_group.waf[0].retention_in_days == 30
+    error_message = "what it does is logged for a month"
+  }
+}
+
+run "a_firewall_without_a_log" {
+  command = plan
+
+  variables {
+    waf = { log_retention_days = 0 }
+  }
+
+  assert {
+    condition     = length(aws_wafv2_web_acl.this) == 1 && length(aws_cloudwatch_log_group.waf) == 0 && length(aws_wafv2_web_acl_logging_configuration.this) == 0
+    error_message = "no log is made"
+  }
+}
+
+run "access_logs_without_queries_and_cookies" {
+  variables {
+    access_logs = { retention_days = 30 }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_log_delivery_source.this[0].log_type == "ACCESS_LOGS" && aws_cloudwatch_log_delivery_source.this[0].resource_arn == aws_cloudfront_distribution.this.arn && output.access_log_bucket_name != null
+    error_message = "the distribution's log goes to a bucket"
+  }
+  assert {
+    condition     = length([for field in aws_cloudwatch_log_delivery.this[0].record_fields : field if can(regex("query|Cookie", field))]) == 0
+    error_message = "what belongs to the service alone is not kept"
+  }
+}
+
+run "a_bucket_with_a_key_of_ones_own" {
+  command = plan
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-north-1:123456789012:key/1"
+  }
+
+  assert {
+    condition     = one(one(aws_s3_bucket_server_side_encryption_configuration.frontend.rule).apply_server_side_encryption_by_default).kms_master_key_id == var.kms_key_arn && one(aws_s3_bucket_server_side_encryption_configuration.frontend.rule).bucket_key_enabled
+    error_message = "the bucket has the key, asked for once for many objects"
+  }
+}
+
+run "the_api_keeps_its_own_content_policy" {
+  assert {
+    condition = alltrue([for b in aws_cloudfront_distribution.this.ordered_cache_behavior :
+      (b.target_origin_id == "api") == (b.response_headers_policy_id == aws_cloudfront_response_headers_policy.this["api"].id)
+    ])
+    error_message = "every answer of the API has the API's headers, no other has"
+  }
+  assert {
+    condition     = !aws_cloudfront_response_headers_policy.this["api"].security_headers_config[0].content_security_policy[0].override && aws_cloudfront_response_headers_policy.this["api"].security_headers_config[0].strict_transport_security[0].override
+    error_message = "the service's policy stands, which keeps an exported notebook in its sandbox"
+  }
+}
+
 run "name_too_long" {
   command = plan
 
@@ -270,4 +411,161 @@ run "old_versions_for_ever" {
   }
 
   expect_failures = [var.noncurrent_version_days]
+}
+
+run "exposed_to_some" {
+  command = plan
+
+  variables {
+    api_origin = {
+      load_balancer_arn = "arn:aws:elasticloadbalancing:eu-north-1:123456789012:loadbalancer/app/test/0123456789abcdef"
+      domain_name       = "internal-test.eu-north-1.elb.amazonaws.com"
+      exposure          = "some"
+    }
+  }
+
+  expect_failures = [var.api_origin]
+}
+
+run "a_public_origin_by_amazons_name" {
+  command = plan
+
+  variables {
+    api_origin    = { exposure = "public", domain_name = "test.eu-north-1.elb.amazonaws.com" }
+    origin_secret = { value = "0123456789abcdef0123456789abcdef" }
+  }
+
+  expect_failures = [var.api_origin]
+}
+
+run "a_public_origin_without_a_secret" {
+  command = plan
+
+  variables {
+    api_origin = { exposure = "public", domain_name = "origin.example.com" }
+  }
+
+  expect_failures = [var.origin_secret]
+}
+
+run "a_secret_to_be_guessed" {
+  command = plan
+
+  variables {
+    api_origin    = { exposure = "public", domain_name = "origin.example.com" }
+    origin_secret = { value = "secret" }
+  }
+
+  expect_failures = [var.origin_secret]
+}
+
+run "a_secret_in_a_header_that_cloudfront_keeps" {
+  command = plan
+
+  variables {
+    api_origin    = { exposure = "public", domain_name = "origin.example.com" }
+    origin_secret = { header = "Host", value = "0123456789abcdef0123456789abcdef" }
+  }
+
+  expect_failures = [var.origin_secret]
+}
+
+run "a_wildcard_name" {
+  command = plan
+
+  variables {
+    domain = { name = "*.example.com", zone_id = "Z1" }
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "a_name_twice" {
+  command = plan
+
+  variables {
+    domain = { name = "nb.example.com", aliases = ["nb.example.com"], zone_id = "Z1" }
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "a_name_without_zone_or_certificate" {
+  command = plan
+
+  variables {
+    domain = { name = "nb.example.com" }
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "a_certificate_of_another_region" {
+  command = plan
+
+  variables {
+    domain = { name = "nb.example.com", certificate_arn = "arn:aws:acm:eu-north-1:123456789012:certificate/1" }
+  }
+
+  expect_failures = [var.domain]
+}
+
+run "nobody_may_ask" {
+  command = plan
+
+  variables {
+    waf = { requests_per_5_minutes = 1 }
+  }
+
+  expect_failures = [var.waf]
+}
+
+run "an_unknown_rule_group" {
+  command = plan
+
+  variables {
+    waf = { managed_rule_groups = ["AWSManagedRulesPHPRuleSet"] }
+  }
+
+  expect_failures = [var.waf]
+}
+
+run "a_rule_group_twice" {
+  command = plan
+
+  variables {
+    waf = { managed_rule_groups = ["AWSManagedRulesCommonRuleSet", "AWSManagedRulesCommonRuleSet"] }
+  }
+
+  expect_failures = [var.waf]
+}
+
+run "a_firewalls_log_for_two_days" {
+  command = plan
+
+  variables {
+    waf = { log_retention_days = 2 }
+  }
+
+  expect_failures = [var.waf]
+}
+
+run "access_logs_for_ever" {
+  command = plan
+
+  variables {
+    access_logs = { retention_days = 0 }
+  }
+
+  expect_failures = [var.access_logs]
+}
+
+run "a_keys_alias" {
+  command = plan
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-north-1:123456789012:alias/page"
+  }
+
+  expect_failures = [var.kms_key_arn]
 }
