@@ -5,12 +5,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -35,6 +37,7 @@ func TestNetworkExample(t *testing.T) {
 			PublicSubnetIDs  []string `json:"public_subnet_ids"`
 			PrivateSubnetIDs []string `json:"private_subnet_ids"`
 			NatPublicIPs     []string `json:"nat_public_ips"`
+			FlowLogGroup     string   `json:"flow_log_group_name"`
 		}
 		terraform.OutputStructContext(t, t.Context(), o, "network", &out)
 		require.Len(t, out.Zones, 3)
@@ -85,17 +88,91 @@ func TestNetworkExample(t *testing.T) {
 
 		endpoints, err := api.DescribeVpcEndpoints(t.Context(), &ec2.DescribeVpcEndpointsInput{Filters: inVPC})
 		require.NoError(t, err)
-		require.Len(t, endpoints.VpcEndpoints, 1)
-		require.Equal(t, "com.amazonaws.eu-north-1.s3", *endpoints.VpcEndpoints[0].ServiceName)
-		for _, id := range tableIDs {
-			require.Contains(t, endpoints.VpcEndpoints[0].RouteTableIds, id)
+		var inside []string
+		for _, endpoint := range endpoints.VpcEndpoints {
+			inside = append(inside, strings.TrimPrefix(*endpoint.ServiceName, "com.amazonaws.eu-north-1."))
+			if endpoint.VpcEndpointType == ec2types.VpcEndpointTypeGateway {
+				require.Subset(t, endpoint.RouteTableIds, tableIDs)
+				require.Subset(t, tableIDs, endpoint.RouteTableIds)
+				continue
+			}
+			require.ElementsMatch(t, out.PrivateSubnetIDs, endpoint.SubnetIds)
+			require.True(t, *endpoint.PrivateDnsEnabled)
+			ways := ingress(t, api, *endpoint.Groups[0].GroupId)[*endpoint.Groups[0].GroupId]
+			require.Len(t, ways, 1)
+			require.Equal(t, "10.20.0.0/16", *ways[0].CidrIpv4)
+			require.EqualValues(t, 443, *ways[0].FromPort)
+		}
+		require.ElementsMatch(t, []string{"s3", "ecr.api", "ecr.dkr", "logs", "secretsmanager", "ssmmessages"}, inside)
+
+		// IPv6: a range in each subnet, and a way out of private ones that lets nothing in.
+		for _, s := range subnets.Subnets {
+			require.Len(t, s.Ipv6CidrBlockAssociationSet, 1)
+		}
+		outward, err := api.DescribeEgressOnlyInternetGateways(t.Context(), &ec2.DescribeEgressOnlyInternetGatewaysInput{})
+		require.NoError(t, err)
+		require.Len(t, outward.EgressOnlyInternetGateways, 1)
+		for _, table := range tables.RouteTables {
+			for _, route := range table.Routes {
+				if aws.ToString(route.DestinationIpv6CidrBlock) != "::/0" {
+					continue
+				}
+				for _, association := range table.Associations {
+					if slices.Contains(out.PrivateSubnetIDs, aws.ToString(association.SubnetId)) {
+						require.Equal(t, outward.EgressOnlyInternetGateways[0].EgressOnlyInternetGatewayId, route.EgressOnlyInternetGatewayId)
+					} else {
+						require.Contains(t, aws.ToString(route.GatewayId), "igw-")
+					}
+				}
+			}
 		}
 
-		groups, err := api.DescribeSecurityGroups(t.Context(), &ec2.DescribeSecurityGroupsInput{Filters: inVPC})
+		flows, err := api.DescribeFlowLogs(t.Context(), &ec2.DescribeFlowLogsInput{})
+		require.NoError(t, err)
+		require.Len(t, flows.FlowLogs, 1)
+		require.Equal(t, out.VPCID, *flows.FlowLogs[0].ResourceId)
+		require.EqualValues(t, 60, *flows.FlowLogs[0].MaxAggregationInterval)
+		logs, err := cloudwatchlogs.NewFromConfig(cfg).DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &out.FlowLogGroup})
+		require.NoError(t, err)
+		require.EqualValues(t, 14, *logs.LogGroups[0].RetentionInDays)
+		require.NotEmpty(t, *logs.LogGroups[0].KmsKeyId)
+
+		groups, err := api.DescribeSecurityGroups(t.Context(), &ec2.DescribeSecurityGroupsInput{Filters: append(inVPC, ec2types.Filter{Name: aws.String("group-name"), Values: []string{"default"}})})
 		require.NoError(t, err)
 		require.Len(t, groups.SecurityGroups, 1)
 		require.Empty(t, groups.SecurityGroups[0].IpPermissions)
 		require.Empty(t, groups.SecurityGroups[0].IpPermissionsEgress)
+	})
+}
+
+func TestNetworkMinimalExample(t *testing.T) {
+	t.Parallel()
+	applied(t, "modules/network/examples/minimal", nil, func(o *terraform.Options, cfg aws.Config) {
+		var out struct {
+			VPCID            string   `json:"vpc_id"`
+			PrivateSubnetIDs []string `json:"private_subnet_ids"`
+		}
+		terraform.OutputStructContext(t, t.Context(), o, "network", &out)
+		api := ec2.NewFromConfig(cfg)
+		inVPC := []ec2types.Filter{{Name: aws.String("vpc-id"), Values: []string{out.VPCID}}}
+		subnets, err := api.DescribeSubnets(t.Context(), &ec2.DescribeSubnetsInput{Filters: inVPC})
+		require.NoError(t, err)
+		require.Len(t, subnets.Subnets, 4)
+		endpoints, err := api.DescribeVpcEndpoints(t.Context(), &ec2.DescribeVpcEndpointsInput{Filters: inVPC})
+		require.NoError(t, err)
+		require.Len(t, endpoints.VpcEndpoints, 1, "S3's, which is free")
+		tables, err := api.DescribeRouteTables(t.Context(), &ec2.DescribeRouteTablesInput{Filters: inVPC})
+		require.NoError(t, err)
+		for _, table := range tables.RouteTables {
+			for _, association := range table.Associations {
+				if !slices.Contains(out.PrivateSubnetIDs, aws.ToString(association.SubnetId)) {
+					continue
+				}
+				for _, route := range table.Routes {
+					require.NotEqual(t, "0.0.0.0/0", aws.ToString(route.DestinationCidrBlock), "private subnets have no way out")
+				}
+			}
+		}
 	})
 }
 

@@ -139,6 +139,14 @@ def update_service(self):
         raise ServiceException("ServiceNotFoundException", "Service not found.")
     service = described[0]
     status = "SUCCESSFUL"
+    blue_green = (service.deployment_controller or {}).get("type") == "CODE_DEPLOY"
+    refused = [field for field in ("taskDefinition", "loadBalancers", "networkConfiguration") if params.get(field)]
+    if blue_green and (refused or params.get("forceNewDeployment")):
+        raise ServiceException(
+            "InvalidParameterException",
+            "Unable to update " + ", ".join(refused or ["forceNewDeployment"]) + " on services with a CODE_DEPLOY "
+            "deployment controller. Use AWS CodeDeploy to trigger a new deployment.",
+        )
     if params.get("taskDefinition"):
         definition = self.ecs_backend.describe_task_definition(params["taskDefinition"])
         if any(c.get("image", "").endswith(UNHEALTHY) for c in definition.container_definitions):
