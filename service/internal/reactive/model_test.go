@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/property"
 )
 
 // program is a cell in a toy language: it reads some names, fails or not,
@@ -290,6 +291,9 @@ func (w *world) fresh() (vars map[string]uint64, statuses map[string]string, ord
 	}
 }
 
+// casesOfProperty is how many random notebooks each property is held to.
+const casesOfProperty = 8000
+
 func anyProgram(t *rapid.T) program {
 	name := rapid.SampledFrom([]string{"a", "b", "c", "d", "e", "max"})
 	return program{
@@ -303,7 +307,7 @@ func anyProgram(t *rapid.T) program {
 }
 
 func TestInAutoModeTheKernelEqualsAFreshRunOfThePageAfterAnyEdits(t *testing.T) {
-	check(t, func(t *rapid.T) {
+	property.Check(t, casesOfProperty, func(t *rapid.T) {
 		w := newWorld(notebook.Auto)
 		for range rapid.IntRange(1, 14).Draw(t, "edits") {
 			pick := func() string { return rapid.SampledFrom(w.page).Draw(t, "cell") }
@@ -345,7 +349,7 @@ func TestInAutoModeTheKernelEqualsAFreshRunOfThePageAfterAnyEdits(t *testing.T) 
 // While a run is under way, edits and requests come in between two cells. In
 // the end, once everything edited was asked for, all is as after a fresh run.
 func TestOverlappingRunsEndAsAFreshRunOfThePage(t *testing.T) {
-	check(t, func(t *rapid.T) {
+	property.Check(t, casesOfProperty, func(t *rapid.T) {
 		w := newWorld(notebook.Auto)
 		for range rapid.IntRange(1, 20).Draw(t, "events") {
 			pick := func() string { return rapid.SampledFrom(w.page).Draw(t, "cell") }
@@ -379,7 +383,7 @@ func TestOverlappingRunsEndAsAFreshRunOfThePage(t *testing.T) {
 }
 
 func TestInLazyModeARequestedCellSeesTheValuesOfAFreshRun(t *testing.T) {
-	check(t, func(t *rapid.T) {
+	property.Check(t, casesOfProperty, func(t *rapid.T) {
 		w := newWorld(notebook.Lazy)
 		for range rapid.IntRange(2, 8).Draw(t, "cells") {
 			p := anyProgram(t)

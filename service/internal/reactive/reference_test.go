@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/property"
 )
 
 // reference is the plain, slow model of an engine with its kernel: it keeps of
@@ -517,7 +518,7 @@ func (m *reference) finish(err *notebook.CellError) {
 		return
 	}
 	for _, d := range m.below(c) {
-		d.dirty = true
+		d.dirty = d.dirty || d != c
 	}
 	c.ran, c.failed = true, err != nil
 	m.takeNames(c)
@@ -695,7 +696,7 @@ func (w *twins) asks(ids []string) {
 }
 
 func TestEveryOrderAndStatusIsThatOfThePlainModel(t *testing.T) {
-	check(t, func(t *rapid.T) {
+	property.Check(t, casesOfProperty, func(t *rapid.T) {
 		mode := rapid.SampledFrom([]notebook.Mode{notebook.Auto, notebook.Lazy}).Draw(t, "mode")
 		w := &twins{t: t, world: newWorld(mode), m: &reference{
 			mode: mode, vars: map[string]uint64{}, owner: map[string]*referenceCell{},
