@@ -399,9 +399,11 @@ func (e *Engine) Finish(err *notebook.CellError) {
 	}
 	c.bound = nil
 	e.inheritBelow(c)
-	for _, below := range e.sorted(e.names.below(c)) {
-		if below.queued {
-			e.giveUp(below)
+	if !c.queued { // else it is about to run again, and what is below waits for that
+		for _, below := range e.sorted(e.names.below(c)) {
+			if below.queued {
+				e.giveUp(below)
+			}
 		}
 	}
 	e.release(c)

@@ -59,7 +59,7 @@ func (p *planner) add(c *cell, why Reason) {
 func (p *planner) heal() {
 	for _, c := range p.e.page {
 		wanted := c.wantedCode != "" && c.wantedCode == c.analysis.Code
-		if wanted && !c.queued && c.graphError == nil && len(c.blockers) == 0 {
+		if wanted && !c.queued && c.graphError == nil && !p.e.hindered(c) {
 			p.add(c, Reason{Because: BecauseHealed})
 		}
 	}

@@ -375,7 +375,7 @@ func (m *reference) giveBack(c *referenceCell, add func(*referenceCell)) {
 func (m *reference) healed() []*referenceCell {
 	return m.those(func(c *referenceCell) bool {
 		kind, _ := m.graphError(c)
-		return c.owes != "" && c.owes == c.analysis().Code && !c.queued && kind == "" && len(m.blockers(c)) == 0
+		return c.owes != "" && c.owes == c.analysis().Code && !c.queued && kind == "" && !m.hindered(c, nil, nil)
 	})
 }
 
@@ -532,7 +532,7 @@ func (m *reference) finish(err *notebook.CellError) {
 	}
 	c.holds = nil
 	for _, d := range m.below(c) {
-		if d.queued {
+		if d.queued && !c.queued {
 			m.giveUp(d)
 		}
 	}

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -71,6 +72,7 @@ func (f fixture) truth(id string) truth {
 // the page had been run from top to bottom in a new kernel.
 func TestWhatIsOnThePageIsWhatIsInTheKernelThereIsNoHiddenState(t *testing.T) {
 	f := newFixture(t)
+	f.ctx = context.Background() // however many cases are asked for
 	property.Check(t, 25, func(t *rapid.T) {
 		n := f.notebook(notebook.Auto, anySource(t), anySource(t))
 		f.runs(n.ID)

@@ -109,7 +109,11 @@ func (s *Session) kernelStatus() notebook.KernelStatus {
 // loop owns the session until nobody needs it any more.
 func (s *Session) loop() {
 	defer close(s.done)
-	ticker := time.NewTicker(tick)
+	period := tick
+	if limit := s.m.opt.IdleTimeout; limit > 0 {
+		period = min(period, limit)
+	}
+	ticker := time.NewTicker(period)
 	defer ticker.Stop()
 	stop := s.m.ctx.Done()
 	var deadline <-chan time.Time
