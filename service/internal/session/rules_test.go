@@ -122,7 +122,7 @@ func (p page) shows(at int, part string) {
 const (
 	ok       = notebook.StatusOK
 	failed   = notebook.StatusError
-	stale    = notebook.StatusStale
+	outdated = notebook.StatusStale
 	blocked  = notebook.StatusBlocked
 	disabled = notebook.StatusDisabled
 	fresh    = notebook.StatusNew
@@ -297,9 +297,9 @@ func TestRules(t *testing.T) {
 		p := f.page(t, notebook.Lazy, "a = 1", "b = a", "c = b", "d = c")
 		p.run()
 		require.Equal(t, []int{0}, p.run(0))
-		require.Equal(t, []notebook.Status{ok, stale, stale, stale}, p.statuses())
+		require.Equal(t, []notebook.Status{ok, outdated, outdated, outdated}, p.statuses())
 		require.Equal(t, []int{1, 2}, p.run(2))
-		require.Equal(t, []notebook.Status{ok, ok, ok, stale}, p.statuses())
+		require.Equal(t, []notebook.Status{ok, ok, ok, outdated}, p.statuses())
 	})
 	rule("stale ancestors of a requested cell, and those that never ran, run first", func(t *testing.T) {
 		p := f.page(t, notebook.Auto, "print(b)", "b = a", "a = 1")
@@ -364,7 +364,7 @@ func TestRules(t *testing.T) {
 		p.write(0, "print('second')")
 		require.Equal(t, notebook.StatusRunning, p.cell(0).Status)
 		open(t, gate)
-		require.Equal(t, []notebook.Status{stale}, p.statuses())
+		require.Equal(t, []notebook.Status{outdated}, p.statuses())
 		require.Equal(t, "first\n", p.text(0))
 	})
 	rule("interrupt stops the cell, can't be swallowed by except Exception, and drops the queue", func(t *testing.T) {
