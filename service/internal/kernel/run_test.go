@@ -405,3 +405,14 @@ func TestALargeSourceRuns(t *testing.T) {
 	source := "x = 1\n" + strings.Repeat("# "+strings.Repeat("x", 98)+"\n", 30_000) + "x"
 	require.Equal(t, "1", b.run(source).ok().value())
 }
+
+func TestKernelsShareTheMemoryOfWhatTheirParentImported(t *testing.T) {
+	b := startKernel(t, sharedHost(t))
+	figures := b.run(`kib = {line.split(":")[0]: int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.endswith("kB\n")}
+[kib["Private_Dirty"], kib["Rss"]]`).ok().value()
+	var private, resident int
+	_, err := fmt.Sscanf(figures, "[%d, %d]", &private, &resident)
+	require.NoError(t, err, figures)
+	require.Positive(t, private)
+	require.Less(t, private, resident/2, "a worker has copies of its own of most that it shares at first: KiB %s", figures)
+}

@@ -121,10 +121,10 @@ func (b *book) until(done func(event) bool) error {
 	}
 }
 
-// run asks for every cell and waits for the run's end.
-func (b *book) run() error {
+// run asks for cells, every cell without any, and waits for the run's end.
+func (b *book) run(cells ...string) error {
 	b.bytes = 0
-	if err := b.conn.WriteJSON(map[string]any{"type": "run"}); err != nil {
+	if err := b.conn.WriteJSON(map[string]any{"type": "run", "cells": append([]string{}, cells...)}); err != nil {
 		return err
 	}
 	return b.finished()

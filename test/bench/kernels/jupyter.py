@@ -30,7 +30,6 @@ class Kernel:
 
     def ready(self):
         self.client.wait_for_ready(timeout=PATIENCE)
-        self.sockets = list(tcp_sockets())
         return self
 
     def quick(self):
@@ -99,6 +98,7 @@ class Commands:
 
     def open(self):
         self.kernel = Kernel().ready()
+        self.kernel.sockets = list(tcp_sockets())
 
     def cold(self, code):
         """From the decision to start a kernel to the reply to its first cell.
@@ -164,6 +164,10 @@ class Commands:
             self.many.append(Kernel().ready())
             self.many[-1].run(code)
         return [kernel.pid() for kernel in self.many]
+
+    def crowd_runs(self, code):
+        for kernel in self.many:
+            kernel.run(code)
 
     def close(self):
         for kernel in [self.kernel, *self.many]:

@@ -54,12 +54,24 @@ def warm_up():
         if "matplotlib.pyplot" in sys.modules:
             importlib.import_module(BACKEND)
         if "pandas" in sys.modules:
-            formatter.format(sys.modules["pandas"].DataFrame({"a": [1.5], "b": ["x"]}))
+            warm_up_pandas(sys.modules["pandas"], formatter)
         if "plotly" in sys.modules:
             importlib.import_module("plotly.graph_objects")
             importlib.import_module("plotly.io")
     except Exception:
         pass  # then it happens, or fails, in the cell that wants it
+
+
+def warm_up_pandas(pandas, formatter):
+    """Does what most notebooks do with a frame. What the interpreter notes in
+    the code as it runs it stays in pages that all workers share."""
+    frame = pandas.DataFrame({"a": [1, 2, 1], "b": [1.5, None, 2.5], "c": ["x", "y", "x"]})
+    formatter.format(frame)
+    groups = frame.groupby("a")["b"].agg(["mean", "sum", "count"]).reset_index()
+    joined = frame.merge(groups, on="a").sort_values("b").query("b > 0")
+    joined.pivot_table(index="a", columns="c", values="b", aggfunc="sum")
+    joined[joined["b"] > 1].describe()
+    joined.to_csv()
 
 
 def flush_c_stdout():

@@ -25,6 +25,7 @@ import importlib.util
 import io
 import json
 import linecache
+import mmap
 import os
 import random
 import resource
@@ -80,6 +81,8 @@ def warm_up():
     outputs.warm_up()
     cells.prepare("warm", "x = 1\nx").code
     asyncio.new_event_loop().close()
+    warnings.filterwarnings("ignore", message=".*is multi-threaded, use of fork", category=DeprecationWarning)
+    linecache.clearcache()
 
 
 class Channel:
@@ -478,14 +481,12 @@ def main(control, tick, lifeline, config):
     sys.path.insert(0, work)
     sys.argv = [""]
     sys.dont_write_bytecode = False
-    warnings.filterwarnings("ignore", message=".*is multi-threaded, use of fork", category=DeprecationWarning)
     if "numpy" in sys.modules:
         # Its generator's state came from the parent, the same for all.
         sys.modules["numpy"].random.seed()
     space = Main("__main__")
     space.__builtins__ = builtins
     sys.modules["__main__"] = space
-    linecache.clearcache()
     kernel = Kernel(space.__dict__, config)
     Main.private = kernel.private
     builtins.display = kernel.display
@@ -521,7 +522,7 @@ class Kernel:
         self.compiling = False  # what fails now is the cell's text, not its code
         self.formatter = outputs.Formatter(config["output_limit"])
         self.pipes = []  # inodes of the run's pipes
-        self.reserve = bytearray(1 << 20)  # let go of when memory is short
+        self.reserve = mmap.mmap(-1, 1 << 20, mmap.MAP_PRIVATE)  # let go of when memory is short
 
     def serve(self):
         channel = state.channel
@@ -631,7 +632,7 @@ class Kernel:
         if self.reserve is None:
             gc.collect()
             try:
-                self.reserve = bytearray(1 << 20)
+                self.reserve = mmap.mmap(-1, 1 << 20, mmap.MAP_PRIVATE)
             except MemoryError:
                 pass
 
