@@ -51,6 +51,9 @@ module "ecs" {
     ENVIRONMENT     = var.environment
     ALLOWED_ORIGINS = module.frontend_cdn.url
     STORE_URL       = module.data.store_url
+    # The load balancer and CloudFront's interfaces before it: without them everybody
+    # would share one count of failed sign-ins.
+    TRUSTED_PROXIES = module.network.vpc_cidr_block
   }
   secrets       = { NOTEBOOK_TOKEN = module.token.secret_arn }
   task_policies = { notebooks = module.data.store_policy_json }

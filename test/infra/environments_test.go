@@ -70,7 +70,7 @@ func TestDev(t *testing.T) {
 		}
 		require.Equal(t, map[string]string{
 			"ADDR": ":8000", "ENVIRONMENT": "dev", "ALLOWED_ORIGINS": out["url"], "STORE_URL": "s3://reactive-notebook-dev-notebooks-123456789012/notebooks",
-			"SHUTDOWN_GRACE": "25s",
+			"SHUTDOWN_GRACE": "25s", "TRUSTED_PROXIES": "10.0.0.0/16",
 		}, environment)
 		require.Equal(t, "NOTEBOOK_TOKEN", *container.Secrets[0].Name)
 		require.Equal(t, out["token_secret_arn"], *container.Secrets[0].ValueFrom)

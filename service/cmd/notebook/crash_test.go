@@ -27,6 +27,7 @@ import (
 // every change that it had acknowledged, over and over on the same notebooks.
 // CRASHES says how often it is killed.
 func TestEveryAcknowledgedChangeSurvivesSIGKILL(t *testing.T) {
+	t.Parallel()
 	crashes := 200
 	if testing.Short() {
 		crashes = 8

@@ -22,8 +22,6 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
-
-	"github.com/reactive-notebook/reactive-notebook/service/internal/store"
 )
 
 // patience is how long a test waits for what must happen; only a failure
@@ -168,24 +166,18 @@ func TestNotebooksRunAndAreThereAfterAKill(t *testing.T) {
 		Status   string
 		Notebook doc
 	}
-	require.Equal(t, 200, s.do("POST", "/api/notebooks/"+made.ID+"/run?wait=60", "", &ran))
-	require.Equal(t, "ok", ran.Status, s.log())
-	require.Equal(t, "21\n", ran.Notebook.Cells[1].Outputs[0].Text)
-	// Results follow the document into the store a moment later.
-	saved, err := store.Open(t.Context(), "sqlite:"+filepath.Join(dir, "data", "notebooks.db"))
-	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		n, err := saved.Get(t.Context(), made.ID)
-		return err == nil && len(n.Cells[1].Outputs) > 0
-	}, patience, 10*time.Millisecond)
-	require.NoError(t, saved.Close())
-	s.kill()
+	for number := range 3 {
+		require.Equal(t, 200, s.do("PATCH", "/api/notebooks/"+made.ID+"/cells/"+made.Cells[0].ID, fmt.Sprintf(`{"source":"x = %d"}`, number), nil))
+		require.Equal(t, 200, s.do("POST", "/api/notebooks/"+made.ID+"/run?wait=60", "", &ran))
+		require.Equal(t, "ok", ran.Status, s.log())
+		s.kill()
 
-	s = start(t, dir)
-	var found doc
-	require.Equal(t, 200, s.do("GET", "/api/notebooks/"+made.ID, "", &found))
-	require.Len(t, found.Cells[1].Outputs, 1, "outputs are part of the notebook")
-	require.Equal(t, "21\n", found.Cells[1].Outputs[0].Text)
+		s = start(t, dir)
+		var found doc
+		require.Equal(t, 200, s.do("GET", "/api/notebooks/"+made.ID, "", &found))
+		require.Len(t, found.Cells[1].Outputs, 1, "outputs are part of the notebook")
+		require.Equal(t, fmt.Sprintln(number+1), found.Cells[1].Outputs[0].Text, "what a run that was waited for has shown is kept")
+	}
 	require.Equal(t, 200, s.do("POST", "/api/notebooks/"+made.ID+"/run?wait=60", "", &ran))
 	require.Equal(t, "ok", ran.Status)
 	require.Zero(t, s.terminate(), s.log())
@@ -201,15 +193,20 @@ func TestSIGTERMEndsEverythingInGoodOrder(t *testing.T) {
 	require.NoError(t, res.Body.Close())
 	defer conn.Close()
 	require.Equal(t, 202, s.do("POST", "/api/notebooks/"+made.ID+"/run", `{"cells":["`+made.Cells[0].ID+`"]}`, nil))
-	waited := make(chan int, 1)
+	type result struct {
+		status int
+		body   string
+	}
+	waited := make(chan result, 1)
 	go func() {
 		res, err := http.Post(s.url+"/api/notebooks/"+made.ID+"/run?wait=600", "application/json", strings.NewReader(`{"cells":["`+made.Cells[1].ID+`"]}`))
 		if err != nil {
-			waited <- 0
+			waited <- result{0, err.Error()}
 			return
 		}
 		defer res.Body.Close()
-		waited <- res.StatusCode
+		raw, _ := io.ReadAll(res.Body)
+		waited <- result{res.StatusCode, string(raw)}
 	}()
 
 	pid := 0
@@ -240,13 +237,86 @@ func TestSIGTERMEndsEverythingInGoodOrder(t *testing.T) {
 	require.Zero(t, s.terminate(), s.log())
 	require.Less(t, time.Since(began), 25*time.Second+10*time.Second)
 	require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "no kernel outlives the service")
-	require.NotZero(t, <-waited, "the request under way was answered")
+	answer := <-waited
+	require.Equal(t, 200, answer.status, "the request under way was answered: %s", answer.body)
+	require.Contains(t, answer.body, `"status":"interrupted"`)
 
 	s = start(t, dir)
 	var found doc
 	s.do("GET", "/api/notebooks/"+made.ID, "", &found)
 	require.Equal(t, fmt.Sprintf("%d\n", pid), found.Cells[0].Outputs[0].Text, "what it had shown is kept")
 	require.NotEqual(t, "running", found.Cells[0].Status)
+}
+
+func TestWhileTheServiceStopsItSaysSoAndTakesNoNewWork(t *testing.T) {
+	s := start(t, t.TempDir(), "SHUTDOWN_GRACE=60s")
+	var made doc
+	// It hears no interrupt, so that stopping takes as long as one is given to end.
+	s.do("POST", "/api/notebooks", `{"name":"N","cells":[{"source":"import time\nprint('begun', flush=True)\nwhile True:\n try: time.sleep(600)\n except BaseException: pass"}]}`, &made)
+	require.Equal(t, 202, s.do("POST", "/api/notebooks/"+made.ID+"/run", "", nil))
+	require.Eventually(t, func() bool {
+		var now doc
+		s.do("GET", "/api/notebooks/"+made.ID, "", &now)
+		return len(now.Cells[0].Outputs) > 0
+	}, patience, 20*time.Millisecond)
+	require.NoError(t, s.cmd.Process.Signal(syscall.SIGTERM))
+
+	var ready struct{ Status string }
+	require.Eventually(t, func() bool { return s.do("GET", "/ready", "", &ready) == 503 }, patience, 5*time.Millisecond)
+	require.Equal(t, "draining", ready.Status)
+	require.Equal(t, 200, s.do("GET", "/health", "", nil), "a restart would not help")
+	require.Eventually(t, func() bool { // within the second that requests under way are given
+		return s.do("PATCH", "/api/notebooks/"+made.ID, `{"name":"Late"}`, nil) == 503
+	}, patience, 5*time.Millisecond)
+	_, res, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(s.url, "http")+"/api/ws/notebooks/"+made.ID, nil)
+	require.Error(t, err)
+	require.NoError(t, res.Body.Close())
+	require.Equal(t, 503, res.StatusCode)
+	require.Equal(t, "1", res.Header.Get("Retry-After"))
+
+	select {
+	case <-s.done:
+	case <-time.After(patience):
+		t.Fatalf("the service never ended: %s", s.log())
+	}
+	require.Zero(t, s.cmd.ProcessState.ExitCode(), s.log())
+}
+
+// TestSlowHeadersAreCutOffWhileOthersAreServed sends requests' headers byte by
+// byte, for ever.
+func TestSlowHeadersAreCutOffWhileOthersAreServed(t *testing.T) {
+	t.Parallel() // it mostly waits
+	s := start(t, t.TempDir())
+	const slow = 100
+	cut := make(chan error, slow)
+	for range slow {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		require.NoError(t, err)
+		defer conn.Close()
+		go func() {
+			end := time.Now().Add(patience)
+			for _, err := io.WriteString(conn, "GET /api/notebooks HTTP/1.1\r\nX-Slow: "); ; _, err = io.WriteString(conn, "x") {
+				if err != nil {
+					cut <- nil
+					return
+				}
+				if time.Now().After(end) {
+					cut <- errors.New("it was still listened to")
+					return
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+		}()
+	}
+	for left := slow; left > 0; {
+		select {
+		case err := <-cut:
+			require.NoError(t, err)
+			left--
+		case <-time.After(200 * time.Millisecond):
+			require.Equal(t, 200, s.do("GET", "/health", "", nil))
+		}
+	}
 }
 
 func TestHealthcheckTellsHowTheServiceIs(t *testing.T) {

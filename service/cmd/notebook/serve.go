@@ -36,6 +36,8 @@ const (
 	// quickRequests is how long requests under way may end by themselves
 	// before runs are interrupted.
 	quickRequests = time.Second
+	// strongToken is how many characters keep trying tokens hopeless.
+	strongToken = 16
 )
 
 // serve runs the service until the context ends, and then ends it within the
@@ -110,6 +112,9 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 	for module, why := range info.Missing {
 		log.Warn("a module of KERNEL_PRELOAD can't be imported", "module", module, "reason", why)
 	}
+	if c.Token != "" && len(c.Token) < strongToken {
+		log.Warn("NOTEBOOK_TOKEN is short: one of 32 random characters can't be guessed", "characters", len(c.Token))
+	}
 	if c.Token == "" && !c.LoopbackOnly() {
 		log.Warn("INSECURE_NO_TOKEN=true: everybody who can connect can run code here", "addr", listener.Addr().String())
 	}
@@ -132,18 +137,15 @@ func stop(grace time.Duration, server *http.Server, handler *api.API, manager *s
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 
+	// Listening goes on to the end, so that who asks is told: /ready says 503
+	// while runs are being ended, and what can't be done any more is a 503 too.
 	handler.Drain()
-	requests := make(chan error, 1)
-	go func() { requests <- server.Shutdown(ctx) }()
-	var errs []error
-	select {
-	case err := <-requests:
-		requests <- err
-	case <-time.After(quickRequests):
-		// Those left wait for runs, which end with their sessions.
-	}
-	errs = append(errs, manager.Close(ctx), handler.Wait(ctx))
-	if err := <-requests; err != nil {
+	server.SetKeepAlivesEnabled(false)
+	quick, done := context.WithTimeout(ctx, quickRequests)
+	handler.Quiet(quick) // those left wait for runs, which end with their sessions
+	done()
+	errs := []error{manager.Close(ctx), handler.Wait(ctx)}
+	if err := server.Shutdown(ctx); err != nil {
 		errs = append(errs, fmt.Errorf("finish requests: %w", err), server.Close())
 	}
 	if err := errors.Join(errs...); err != nil {

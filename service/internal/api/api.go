@@ -112,6 +112,7 @@ type API struct {
 	maxBody   int64
 	engine    *gin.Engine
 	draining  atomic.Bool
+	active    atomic.Int64 // requests under way
 	sockets   socketServer
 }
 
@@ -179,6 +180,22 @@ func (a *API) Drain() {
 	a.sockets.drain()
 }
 
+// Quiet returns when no request is under way, or the context ends. Sockets
+// don't count.
+func (a *API) Quiet(ctx context.Context) {
+	tick := time.NewTicker(quietTick)
+	defer tick.Stop()
+	for a.active.Load() > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+const quietTick = 5 * time.Millisecond
+
 // Wait, after Drain, returns when every socket is closed, or cuts those that
 // aren't and returns the context's error. It is the end of their subscriptions
 // that closes sockets.
@@ -240,6 +257,8 @@ func (a *API) fail(c *gin.Context, err error) {
 // observe names the request in its log lines, counts it, and turns a panic into
 // an answer.
 func (a *API) observe(c *gin.Context) {
+	a.active.Add(1)
+	defer a.active.Add(-1)
 	start := time.Now()
 	about := make([]slog.Attr, 1, 2)
 	name := a.requests.of(c.Request)

@@ -61,8 +61,11 @@ func newDoor(token string, origins []string, anyAddress bool, proxies []netip.Pr
 }
 
 const (
-	sessionCookie   = "notebook_session"
-	sessionLifetime = 30 * 24 * time.Hour
+	sessionCookie = "notebook_session"
+	// sessionLifetime is since the session was last used, about: it is renewed
+	// in the second half of it. A sign-out is remembered by one process, so
+	// this is also for how long a copied cookie may be of use elsewhere.
+	sessionLifetime = 7 * 24 * time.Hour
 )
 
 // sessionID names a signed-in browser. Only the browser keeps it, signed.
@@ -115,7 +118,7 @@ func (a *API) guard(c *gin.Context) {
 		}
 		return
 	}
-	id, ok := d.session(r)
+	id, ends, ok := d.session(r)
 	if !ok {
 		a.fail(c, unauthorized("sign in with POST /api/session, or send Authorization: Bearer with the token"))
 		return
@@ -126,6 +129,9 @@ func (a *API) guard(c *gin.Context) {
 		return
 	}
 	c.Set(keySession, id)
+	if now := time.Now(); ends.Sub(now) < sessionLifetime/2 {
+		a.setCookie(c, d.newSession(id, now), int(sessionLifetime/time.Second))
+	}
 }
 
 // checkBearer returns a problem unless the token is the right one.
@@ -222,10 +228,10 @@ func (d *door) isToken(given string) bool {
 const sessionBytes = len(sessionID{}) + 8 // and when it ends
 
 // newSession returns the value of a cookie that session accepts.
-func (d *door) newSession(now time.Time) string {
+func (d *door) newSession(id sessionID, now time.Time) string {
 	value := make([]byte, sessionBytes, sessionBytes+sha256.Size)
-	_, _ = rand.Read(value[:len(sessionID{})]) // it never fails, or ends the program
-	binary.BigEndian.PutUint64(value[len(sessionID{}):], uint64(now.Add(sessionLifetime).Unix()))
+	copy(value, id[:])
+	binary.BigEndian.PutUint64(value[len(id):], uint64(now.Add(sessionLifetime).Unix()))
 	return base64.RawURLEncoding.EncodeToString(d.sign(value))
 }
 
@@ -235,21 +241,21 @@ func (d *door) sign(value []byte) []byte {
 	return mac.Sum(value)
 }
 
-// session returns the session of a request's cookie. Of several cookies of the
+// session returns the session of a request's cookie, and when it ends. Of several cookies of the
 // name any may be ours.
-func (d *door) session(r *http.Request) (sessionID, bool) {
+func (d *door) session(r *http.Request) (id sessionID, ends time.Time, ok bool) {
 	for _, cookie := range r.CookiesNamed(sessionCookie) {
 		raw, err := base64.RawURLEncoding.DecodeString(cookie.Value)
 		if err != nil || len(raw) != sessionBytes+sha256.Size || !hmac.Equal(raw, d.sign(slices.Clone(raw[:sessionBytes]))) {
 			continue
 		}
-		id := sessionID(raw[:len(sessionID{})])
-		ends := time.Unix(int64(binary.BigEndian.Uint64(raw[len(id):sessionBytes])), 0)
+		id = sessionID(raw[:len(sessionID{})])
+		ends = time.Unix(int64(binary.BigEndian.Uint64(raw[len(id):sessionBytes])), 0)
 		if time.Now().Before(ends) && !d.signedOut.has(id) {
-			return id, true
+			return id, ends, true
 		}
 	}
-	return sessionID{}, false
+	return sessionID{}, time.Time{}, false
 }
 
 func (a *API) signIn(c *gin.Context) error {
@@ -277,7 +283,9 @@ func (a *API) signIn(c *gin.Context) error {
 		return unauthorized("the token is wrong")
 	}
 	a.door.signIns.give(client, now)
-	a.setCookie(c, a.door.newSession(now), int(sessionLifetime/time.Second))
+	var id sessionID
+	_, _ = rand.Read(id[:]) // it never fails, or ends the program
+	a.setCookie(c, a.door.newSession(id, now), int(sessionLifetime/time.Second))
 	c.Status(http.StatusNoContent)
 	return nil
 }

@@ -123,7 +123,18 @@ func TestTheSessionCookie(t *testing.T) {
 	other := serve(t, func(o *Options) { o.Token = token + "2" })
 	other.do("GET", "/api/notebooks", "", s.signIn()).problem(t, 401) // a changed token ends all sessions
 
-	late := s.api.door.newSession(time.Now().Add(-sessionLifetime - time.Second))
+	aged := func(age time.Duration) string {
+		return "Cookie: " + sessionCookie + "=" + s.api.door.newSession(sessionID{7}, time.Now().Add(-age))
+	}
+	require.Empty(t, s.do("GET", "/api/notebooks", "", aged(sessionLifetime/3)).Cookies())
+	used := s.do("GET", "/api/notebooks", "", aged(sessionLifetime*2/3))
+	require.Equal(t, 200, used.StatusCode)
+	require.Len(t, used.Cookies(), 1, "who uses a session stays signed in")
+	renewed := "Cookie: " + sessionCookie + "=" + used.Cookies()[0].Value
+	require.Equal(t, 204, s.do("DELETE", "/api/session", "", aged(0), origin).StatusCode)
+	s.do("GET", "/api/notebooks", "", renewed).problem(t, 401) // it is the same session
+
+	late := s.api.door.newSession(sessionID{8}, time.Now().Add(-sessionLifetime-time.Second))
 	s.do("GET", "/api/notebooks", "", "Cookie: "+sessionCookie+"="+late).problem(t, 401)
 }
 
