@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/convert"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
@@ -336,6 +337,63 @@ func TestAMagicInAStringOrAnExpressionIsNone(t *testing.T) {
 		require.Len(t, lost, 1, source)
 		require.Contains(t, lost[0], "("+magics+")", source)
 	}
+}
+
+// foreign is a cell as another tool may have written it, and what becomes of it.
+type foreign struct {
+	Type    string `json:"cell_type"`
+	Source  any    `json:"source"`
+	Meta    any    `json:"metadata"`
+	Outputs any    `json:"outputs,omitempty"`
+	text    string
+}
+
+func foreignCells() *rapid.Generator[foreign] {
+	return rapid.Custom(func(t *rapid.T) foreign {
+		c := foreign{Type: rapid.SampledFrom([]string{"code", "code", "markdown", "raw"}).Draw(t, "type"), text: sources().Draw(t, "source")}
+		c.Source = c.text
+		if rapid.Bool().Draw(t, "as lines") {
+			c.Source = strings.SplitAfter(c.text, "\n")
+		}
+		c.Meta = rapid.SampledFrom([]any{map[string]any{}, map[string]any{"tags": []string{"a"}}, map[string]any{"jupyter": nil}, nil, "odd", []int{1}}).Draw(t, "metadata")
+		if c.Type == "code" {
+			c.Outputs = rapid.SampledFrom([]any{
+				[]any{}, nil, map[string]any{}, []any{map[string]any{"output_type": "stream", "text": strings.Repeat("x", 100_000)}},
+				[]any{map[string]any{"output_type": "display_data", "data": map[string]any{"application/vnd.jupyter.widget-view+json": map[string]any{"model_id": "a"}}}},
+			}).Draw(t, "outputs")
+		}
+		return c
+	})
+}
+
+func TestEverySourceOfAForeignNotebookComesInUnchangedAndInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		cells := rapid.SliceOfN(foreignCells(), 0, 8).Draw(t, "cells")
+		body, err := json.Marshal(map[string]any{"cells": append([]foreign{}, cells...), "metadata": map[string]any{"language_info": map[string]any{"name": "python"}}, "nbformat": 4, "nbformat_minor": 5})
+		require.NoError(t, err)
+		got, err := convert.Import("application/x-ipynb+json", body, "")
+		require.NoError(t, err)
+		require.Len(t, got.Cells, len(cells))
+		lost := strings.Join(got.Lost, "\n")
+		for i, c := range cells {
+			switch c.Type {
+			case "raw": // it is shown as it was, in a fence that it can't end
+				require.Equal(t, notebook.Markdown, got.Cells[i].Kind)
+				fence, rest, _ := strings.Cut(got.Cells[i].Source, "\n")
+				require.Regexp(t, "^`{3,}$", fence)
+				require.Equal(t, strings.TrimSuffix(c.text, "\n"), strings.TrimSuffix(strings.TrimSuffix(rest, fence), "\n"))
+				require.NotContains(t, c.text, fence)
+				require.Contains(t, lost, "raw cells were turned into Markdown")
+			case "markdown":
+				require.Equal(t, convert.Cell{Kind: notebook.Markdown, Source: c.text}, got.Cells[i])
+			default:
+				require.Equal(t, convert.Cell{Kind: notebook.Python, Source: c.text}, got.Cells[i])
+				if outputs, ok := c.Outputs.([]any); ok && len(outputs) > 0 {
+					require.Contains(t, lost, "outputs were left out")
+				}
+			}
+		}
+	})
 }
 
 func FuzzImportIPYNB(f *testing.F) {

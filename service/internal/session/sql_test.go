@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/postgrestest"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
 	"github.com/reactive-notebook/reactive-notebook/service/internal/sqlcell"
 )
@@ -214,4 +215,62 @@ func TestClosingTheServiceEndsAStatementBeforeItsConnection(t *testing.T) {
 	require.NoError(t, first.Close(first.ctx))
 	second := newFixture(t, func(o *session.Options) { o.Store, o.Kernels = openStore(t, url), host })
 	require.Equal(t, notebook.ErrInterrupted, second.get(n.ID).Cells[0].Error.Kind)
+}
+
+// TestSQLCellsOfANotebookOnPostgreSQL goes from a variable through a server
+// and a frame into the next statement.
+func TestSQLCellsOfANotebookOnPostgreSQL(t *testing.T) {
+	server := postgrestest.Start(t)
+	server.Admin(t, `CREATE TABLE part (id int, price numeric(12,4), made timestamptz, tags text[], about jsonb, seen date);
+		INSERT INTO part VALUES (1, 1.5000, '2024-02-29 23:30:00-02', '{a,NULL}', '{"x": [1, 2.50]}', '2024-02-29'),
+			(2, 12345678.9012, '2024-03-01 00:00:00+00', '{}', 'null', NULL), (3, NULL, NULL, NULL, NULL, NULL)`)
+	connections, err := sqlcell.Open(t.Context(), fmt.Sprintf(`{"pg":%q}`, server.URL()))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, connections.Close()) })
+	f := newFixture(t, func(o *session.Options) { o.SQL = connections })
+	pg := func(source, result string) session.NewCell {
+		cell := sql(source, result)
+		*cell.Connection = "pg"
+		return cell
+	}
+
+	n := f.cells(notebook.Auto,
+		session.NewCell{Source: "import decimal\nids = [1, 2, 3]\nname = \"x'); DROP TABLE part; --\""},
+		pg("SELECT *, id AS id, {name} AS name FROM part WHERE id = ANY({ids}) ORDER BY id", "parts"),
+		session.NewCell{Source: `rows = parts.to_dict("records") if hasattr(parts, "columns") else parts
+print(list(rows[0]))
+for row in rows:
+    print(*(None if not isinstance(v, (list, dict)) and v != v or v is None or str(v) == "NaT" or str(v) == "<NA>" else v for v in row.values()), sep=" | ")
+print(type(rows[0]["price"]).__name__, type(rows[0]["seen"]).__name__, sum(r["price"] for r in rows[:2]))`},
+		session.NewCell{Source: `some = parts["id"] if hasattr(parts, "columns") else [row["id"] for row in parts]
+first = rows[0]["made"]
+price = rows[1]["price"]
+about = rows[0]["about"]`},
+		pg("SELECT count(*) AS n FROM part WHERE id = ANY({some}) AND (made = {first} AND about = {about} OR price = {price})", "again"),
+		session.NewCell{Source: `int(again["n"][0] if hasattr(again, "columns") else again[0]["n"])`})
+	r := f.runs(n.ID)
+	for i, cell := range r.Notebook.Cells {
+		require.Equal(t, notebook.StatusOK, cell.Status, "cell %d: %+v", i, cell.Error)
+	}
+	require.Equal(t, `['id', 'price', 'made', 'tags', 'about', 'seen', 'id_2', 'name']
+1 | 1.5000 | 2024-03-01 01:30:00+00:00 | ['a', None] | {'x': [1, 2.5]} | 2024-02-29 | 1 | x'); DROP TABLE part; --
+2 | 12345678.9012 | 2024-03-01 00:00:00+00:00 | [] | None | None | 2 | x'); DROP TABLE part; --
+3 | None | None | None | None | None | 3 | x'); DROP TABLE part; --
+Decimal date 12345680.4012
+`, text(r.Notebook.Cells[2]))
+	require.Equal(t, "2", text(r.Notebook.Cells[5]))
+	require.Equal(t, "3", server.Admin(t, "SELECT count(*) FROM part"))
+
+	// What is interrupted in the notebook ends at the server, too.
+	long := f.cells(notebook.Auto, pg("SELECT pg_sleep(600) AS of_a_notebook", "rows"))
+	_, err = f.Run(f.ctx, long.ID, session.RunRequest{})
+	require.NoError(t, err)
+	active := func() string {
+		return server.Admin(t, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%of_a_notebook%' AND pid <> pg_backend_pid()")
+	}
+	require.Eventually(t, func() bool { return active() == "1" }, patience, 20*time.Millisecond)
+	require.NoError(t, f.Interrupt(f.ctx, long.ID))
+	long = f.eventually(long.ID, func(n *notebook.Notebook) bool { return n.Cells[0].Status == notebook.StatusError })
+	require.Equal(t, notebook.ErrInterrupted, long.Cells[0].Error.Kind)
+	require.Equal(t, "0", active())
 }

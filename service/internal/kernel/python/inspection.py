@@ -4,6 +4,7 @@ import builtins
 import inspect
 import keyword
 import linecache
+import pkgutil
 import re
 import reprlib
 import signal
@@ -17,7 +18,8 @@ MAX_VARIABLES = 2000
 SUMMARY = 200
 
 WORD = re.compile(r"[^\W\d]\w*(?:\s*\.\s*[^\W\d]\w*)*\s*\.?\s*\Z|[^\W\d]\w*\Z")
-IMPORT = re.compile(r"^\s*(?:import|from)\s+(?:[\w.]+\s*,\s*)*\w*\Z")
+IMPORT = re.compile(r"^\s*(?:import|from)\s+(?:[\w.]+\s*,\s*)*(?:([\w.]+)\.)?\w*\Z")
+IMPORT_FROM = re.compile(r"^\s*from\s+([\w.]+)\s+import\s+(?:\(\s*)?(?:\w+(?:\s+as\s+\w+)?\s*,\s*)*\w*\Z")
 
 short = reprlib.Repr()
 short.maxstring = short.maxother = short.maxlong = 100
@@ -114,14 +116,15 @@ def complete(space, source, cursor):
     prefix = prefix.strip()
     if before and not dot and line[: len(line) - len(prefix)].rstrip().endswith("."):
         return reply(cursor, "", [])  # an attribute of something that isn't a plain name
-    if dot:
+    if within := IMPORT.match(line):
+        candidates = {name: ("module", "") for name in modules(within.group(1))}
+    elif within := IMPORT_FROM.match(line):
+        candidates = importable(within.group(1))
+    elif dot:
         preceding = line[: found.start()].rstrip()
         if preceding.endswith((".", ")", "]", '"', "'")):
             return reply(cursor, prefix, [])
         candidates = attributes(space, [part.strip() for part in owner.split(".")])
-    elif IMPORT.match(line):
-        names = set(sys.stdlib_module_names) | {name.partition(".")[0] for name in list(sys.modules)}
-        candidates = {name: ("module", "") for name in names if name != "__main__"}
     else:
         candidates = {word: ("keyword", "") for word in keyword.kwlist}
         for place in (vars(builtins), public(space)):
@@ -137,6 +140,26 @@ def complete(space, source, cursor):
 
 def reply(cursor, prefix, matches):
     return {"start": cursor - len(prefix.encode("utf-16-le", "surrogatepass")) // 2, "end": cursor, "matches": matches}
+
+
+def modules(package):
+    """The names of modules, or of those in a package that is imported already:
+    nothing is imported to find out."""
+    if package is None:
+        return (set(sys.stdlib_module_names) | {name.partition(".")[0] for name in list(sys.modules)}) - {"__main__"}
+    inside = package + "."
+    names = {name[len(inside) :].partition(".")[0] for name in list(sys.modules) if name.startswith(inside)}
+    module = sys.modules.get(package)
+    places = vars(module).get("__path__") if type(module) is types.ModuleType else None
+    return names | {found.name for found in pkgutil.iter_modules(places)} if places else names
+
+
+def importable(name):
+    """What can be imported from a module that is imported already."""
+    module = sys.modules.get(name)
+    if type(module) is not types.ModuleType:
+        return {}
+    return {**{name: ("module", "") for name in modules(name)}, **{name: kind(value) for name, value in list(vars(module).items())}}
 
 
 def attributes(space, path):
