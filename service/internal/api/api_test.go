@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -393,15 +394,42 @@ func TestHealthAndReadiness(t *testing.T) {
 }
 
 func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
-	s := serve(t)
+	s := serve(t, withToken, withOrigins("https://app.example.com"), func(o *Options) {
+		o.Page = NewPage(fstest.MapFS{"index.html": {Data: []byte("<title>Page</title>")}, "assets/a-1b2c.js": {Data: []byte("1")}}, o.Log)
+	})
 	n := s.notebook()
-	for _, path := range []string{"/health", "/api/notebooks", "/api/notebooks/" + n.ID, "/api/nothing", "/nothing"} {
-		h := s.do("GET", path, "").Header
-		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"), path)
-		require.Equal(t, "same-origin", h.Get("Referrer-Policy"), path)
-		require.Contains(t, h.Get("Content-Security-Policy"), "frame-ancestors 'none'", path)
-		require.Contains(t, h.Get("Content-Security-Policy"), "default-src", path)
+	auth := "Authorization: Bearer " + token
+	s.fails["Graph"] = errPanic
+	for _, got := range []answer{
+		s.do("GET", "/health", ""), s.do("GET", "/ready", ""), s.do("GET", "/api/openapi.json", ""),
+		s.do("GET", "/api/notebooks", "", auth), s.do("GET", "/api/notebooks/"+n.ID, "", auth), s.do("HEAD", "/api/notebooks", "", auth),
+		s.do("GET", "/api/notebooks", ""), s.do("GET", "/api/nothing", "", auth), s.do("PUT", "/api/notebooks", "", auth),
+		s.do("POST", "/api/notebooks", "{", auth), s.do("POST", "/api/notebooks", strings.Repeat("x", 2<<20), auth),
+		s.do("POST", "/api/session", `{"token":"wrong"}`), s.do("POST", "/api/session", `{"token":"`+token+`"}`),
+		s.do("OPTIONS", "/api/notebooks", "", "Origin: https://app.example.com", "Access-Control-Request-Method: POST"),
+		s.do("OPTIONS", "/api/notebooks", "", "Origin: https://evil.example", "Access-Control-Request-Method: POST"),
+		s.do("GET", "/api/notebooks/"+n.ID+"/export?format=html", "", auth), s.do("GET", "/api/notebooks/"+n.ID+"/graph", "", auth),
+		s.handshake(n.ID), s.handshake(notebook.NewID(), auth), s.handshake(n.ID, auth, "Origin: https://evil.example"),
+		s.do("GET", "/", ""), s.do("GET", "/notebooks/x", ""), s.do("GET", "/assets/a-1b2c.js", ""), s.do("GET", "/assets/none.js", ""), s.do("POST", "/", "{}"),
+	} {
+		name := fmt.Sprintf("%s %s: %s", got.Request.Method, got.Request.URL.Path, got.Status)
+		h := got.Header
+		require.Equal(t, "nosniff", h.Get("X-Content-Type-Options"), name)
+		require.Equal(t, "DENY", h.Get("X-Frame-Options"), name)
+		require.Equal(t, "same-origin", h.Get("Referrer-Policy"), name)
+		require.Equal(t, "same-origin", h.Get("Cross-Origin-Resource-Policy"), name)
+		require.Equal(t, "same-origin", h.Get("Cross-Origin-Opener-Policy"), name)
+		policy := h.Get("Content-Security-Policy")
+		require.Contains(t, policy, "frame-ancestors 'none'", name)
+		require.Contains(t, policy, "default-src", name)
+		script, _, _ := strings.Cut(policy+";", ";")
+		if _, own, ok := strings.Cut(policy, "script-src "); ok {
+			script, _, _ = strings.Cut(own, ";")
+		}
+		require.NotContains(t, script, "unsafe", name)
+		require.NotContains(t, script, "*", name)
 	}
+	require.Empty(t, s.do("GET", "/health", "").Header.Get("Server"))
 }
 
 func FuzzBodies(f *testing.F) {
