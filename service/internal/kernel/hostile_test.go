@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -13,15 +14,65 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hostile starts a kernel for a hostile cell, and sees that another one goes
-// on answering whatever that cell does.
+// hostile starts a kernel for a hostile cell, and has another one answer again
+// and again whatever that cell does.
 func hostile(t *testing.T) *bench {
 	t.Helper()
-	h := sharedHost(t)
+	return hostileOn(t, sharedHost(t))
+}
+
+func hostileOn(t *testing.T, h *Host) *bench {
+	t.Helper()
 	other := startKernel(t, h)
 	other.run("answer = 41").ok()
-	t.Cleanup(func() { require.Equal(t, "42", other.run("answer + 1").ok().value()) })
+	stop, answered := make(chan struct{}), make(chan error, 1)
+	go func() {
+		for {
+			if err := other.answers(); err != nil {
+				answered <- err
+				return
+			}
+			select {
+			case <-stop:
+				answered <- nil
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		require.NoError(t, <-answered, "another notebook's kernel")
+		require.Equal(t, "42", other.run("answer + 1").ok().value())
+	})
 	return startKernel(t, h)
+}
+
+// answers tells why the kernel did not run a cell, if it didn't.
+func (b *bench) answers() error {
+	if err := b.Run(Request{CellID: otherCell, Source: "assert answer == 41"}); err != nil {
+		return err
+	}
+	patient := time.After(patience)
+	for {
+		select {
+		case e, open := <-b.Events():
+			switch e := e.(type) {
+			case Finished:
+				if e.Error != nil {
+					return fmt.Errorf("%s: %s", e.Error.Name, e.Error.Message)
+				}
+				return nil
+			case Died:
+				return errors.New(e.Reason)
+			}
+			if !open {
+				return errors.New("its events ended")
+			}
+		case <-patient:
+			return fmt.Errorf("no answer within %v", patience)
+		}
+	}
 }
 
 // start runs a cell up to the first text that it prints.
@@ -55,6 +106,9 @@ func TestOSExitEndsOnlyItsKernelAndNamesTheCode(t *testing.T) {
 	_, open := <-b.Events()
 	require.False(t, open)
 	require.Error(t, b.Run(Request{CellID: testCell, Source: "1"}))
+	r = hostile(t).run("import os\nos._exit(0)")
+	require.NotNil(t, r.died)
+	require.Equal(t, "the process exited with code 0", r.died.Reason)
 }
 
 func TestACellThatKillsItselfIsNamedWithItsSignal(t *testing.T) {
@@ -299,15 +353,16 @@ func TestDeletedBuiltinsCostAtMostTheKernel(t *testing.T) {
 }
 
 func TestInputRaisesAClearError(t *testing.T) {
-	r := hostile(t).run("input('name? ')")
+	b := hostile(t)
+	r := b.run("input('name? ')")
 	require.NotNil(t, r.fault)
+	require.Equal(t, "EOFError", b.run("import sys\nif not sys.stdin.read(): raise EOFError").fault.Name, "nor does reading standard input wait")
 	require.Contains(t, r.fault.Message, "input() can't ask here")
 }
 
 func TestTheServicesSecretsAreOutOfReach(t *testing.T) {
 	t.Setenv("NOTEBOOK_TOKEN", "secret-of-the-service")
-	h := newTestHost(t, func(o *Options) { o.Spares = -1 })
-	b := startKernel(t, h)
+	b := hostileOn(t, newTestHost(t, func(o *Options) { o.Spares = -1 }))
 	r := b.run("import os\nprint(dict(os.environ))\ntry: print(open('/proc/self/environ').read())\nexcept OSError: pass").ok()
 	require.NotContains(t, r.text("stdout"), "secret-of-the-service")
 	r = b.run(fmt.Sprintf(`

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"image/png"
 	"strings"
 	"testing"
@@ -153,8 +154,59 @@ Rich()`).ok().rich()[0]
 	require.Empty(t, b.run("class Rich2:\n    def _repr_html_(self): return 'x'\nRich2").ok().rich()[0].Data["text/html"], "a class is not its instance")
 }
 
+func TestWhateverARepresentationRaisesCostsOnlyThatOutput(t *testing.T) {
+	b := hostile(t)
+	for _, raised := range []string{"SystemExit(3)", "KeyboardInterrupt", "GeneratorExit", "MemoryError", "RecursionError", "BaseException"} {
+		for _, method := range []string{"__repr__", "_repr_html_", "_repr_mimebundle_"} {
+			r := b.run(fmt.Sprintf("class A:\n    def %s(self, **options): raise %s\ndisplay(A())\nprint('on')", method, raised)).ok()
+			name, _, _ := strings.Cut(raised, "(")
+			require.Contains(t, mimeText(t, r.rich()[0], "text/plain"), name)
+			require.Equal(t, "on\n", r.text("stdout"))
+		}
+	}
+	for source, says := range map[string]string{
+		"class A:\n    def __repr__(self): return repr(self)\nA()":                                    "RecursionError",
+		"class A:\n    def __repr__(self): return 5\nA()":                                             "non-string",
+		"class A:\n    def _repr_mimebundle_(self, **o): return {'text/plain': 5}\nA()":               "must be text",
+		"class A:\n    @property\n    def __class__(self): raise ValueError\nA()":                     "ValueError",
+		"class A:\n    def __getattribute__(self, name): raise SystemExit\nA()":                       "SystemExit",
+		"class M(type):\n    @property\n    def __name__(cls): raise ValueError\nM('A', (), {})()":    "object",
+		"type('X' * 10_000_000, (), {})()":                                                            "XXX…",
+		"class Q(str):\n    def __repr__(self): return 'x' * 50_000_000\nQ()":                         "larger than the limit",
+		"class A:\n    def _repr_mimebundle_(self, **o): return {'text/html': 'x' * 20_000_000}\nA()": "larger than the limit",
+	} {
+		require.Contains(t, b.run(source).ok().value(), says, source)
+	}
+	r := b.run("raise type('E' * 1_000_000, (Exception,), {'__str__': lambda self: 'x' * 50_000_000})")
+	require.NotNil(t, r.fault)
+	require.LessOrEqual(t, len(r.fault.Name), 200)
+	require.Less(t, len(r.fault.Message), 100_000)
+}
+
+func TestHostileFramesAndFiguresCostOnlyThemselves(t *testing.T) {
+	b := library(t, "pandas")
+	library(t, "plotly")
+	library(t, "matplotlib.pyplot")
+	b.run("import pandas as pd, numpy as np, plotly.graph_objects as go, matplotlib.pyplot as plt").ok()
+	for source, says := range map[string]string{
+		"class A(pd.DataFrame):\n    @property\n    def shape(self): raise ValueError('odd')\nA({'a': [1]})": "ValueError: odd",
+		"class S:\n    def __str__(self): raise ValueError('odd')\npd.DataFrame({'a': [S()]})":               "ValueError: odd",
+		"class S:\n    def __repr__(self):\n        while True: pass\npd.DataFrame({'a': [S()]})":            "took longer than",
+		"go.Figure(go.Scatter(y=['x' * 1000] * 20_000))":                                                     "larger than the limit",
+		"plt.figure(figsize=(2000, 2000)).gca().plot([1])\nplt.gcf()":                                        "memory",
+	} {
+		require.Contains(t, b.run(source).ok().value(), says, source)
+	}
+	o := b.run("pd.DataFrame(np.zeros((3, 200_000)))").ok().rich()[0]
+	require.Less(t, o.Size(), 1<<20)
+	o = b.run("pd.DataFrame({'a': ['x' * 50_000_000]})").ok().rich()[0]
+	require.Less(t, o.Size(), 1<<20)
+	o = b.run("pd.Series(range(1_000_000))").ok().rich()[0]
+	require.Less(t, o.Size(), 10_000)
+}
+
 func TestFailingAndFakeRepresentationsCostOnlyThemselves(t *testing.T) {
-	b := startKernel(t, sharedHost(t))
+	b := hostile(t)
 	o := b.run("class Bad:\n    def __repr__(self): return 'plain'\n    def _repr_html_(self): raise ValueError('no')\n    def _repr_markdown_(self): return 5\n    _repr_svg_ = 7\n    def _repr_json_(self): return {'n': float('nan')}\nBad()").ok().rich()[0]
 	require.Len(t, o.Data, 1)
 	require.Contains(t, mimeText(t, o, "text/plain"), "plain")

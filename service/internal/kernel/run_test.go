@@ -329,7 +329,7 @@ func TestTextOfCCodeAndChildrenIsTheCells(t *testing.T) {
 }
 
 func TestLateTextReachesTheCellThatStartedItsWriter(t *testing.T) {
-	b := startKernel(t, sharedHost(t))
+	b := hostile(t)
 	b.run(`
 import threading, subprocess, time
 go = threading.Event()

@@ -7,11 +7,12 @@ import traceback
 HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 MAX_MESSAGE = 64 * 1024
 MAX_LINES = 400
+MAX_NAME = 200
 
 
 def describe(error, restore, kind="exception"):
     """Returns kind, name, message and traceback lines of an exception."""
-    name = type(error).__name__
+    name = type(error).__name__[:MAX_NAME]
     try:
         report = traceback.TracebackException.from_exception(error, compact=True)
         hide_own_frames(report, set())

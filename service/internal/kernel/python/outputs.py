@@ -19,6 +19,7 @@ TABLE_ROWS = 500
 TABLE_CELLS = 50_000
 TABLE_COLUMNS = 500
 CELL_TEXT = 1000
+TYPE_TEXT = 200
 EXACT = 1 << 53  # whole numbers beyond it change when JavaScript reads them
 
 METHODS = (
@@ -108,6 +109,7 @@ def guarded(function, fallback, seconds=TIME_LIMIT):
 
 
 raising = object()
+interrupted = lambda: False  # set by the worker: somebody interrupts the cell
 sending = lambda: False  # set by the worker: a frame is being sent, wait for the next time
 
 
@@ -132,7 +134,9 @@ class Formatter:
             return notice(f"This {type_name(value)} is not shown: showing it took longer than {TIME_LIMIT:g} s."), {}
         except MemoryError:
             return notice(f"This {type_name(value)} is not shown: showing it takes more memory than is left."), {}
-        except Exception as fault:
+        except BaseException as fault:
+            if isinstance(fault, KeyboardInterrupt) and interrupted():
+                raise
             return notice(f"This {type_name(value)} is not shown: {describe(fault)}."), {}
         return self.bound(value, data), metadata
 
@@ -217,7 +221,11 @@ class Formatter:
 
 def type_name(value):
     kind = type(value)
-    return kind.__name__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__name__}"
+    try:
+        name = kind.__name__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__name__}"
+    except BaseException:  # a metaclass has its own idea of them
+        return "object"
+    return name if len(name) <= TYPE_TEXT else name[:TYPE_TEXT] + "…"
 
 
 def describe(fault):

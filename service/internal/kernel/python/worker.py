@@ -492,6 +492,7 @@ def main(control, tick, lifeline, config):
     builtins.display = kernel.display
     outputs.show_figures = kernel.show_figures
     outputs.sending = lambda: state.held > 0
+    outputs.interrupted = lambda: state.interrupted
     gc.enable()
     state.channel.send(b"h", 0, b"{}")
     kernel.serve()
@@ -706,7 +707,7 @@ class Kernel:
                 return faults.describe_syntax(error)
             return faults.describe(error, cells.restore)
 
-        name = type(error).__name__
+        name = type(error).__name__[: faults.MAX_NAME]
         slow = {"kind": "exception", "name": name, "message": "(its text takes too long to show)", "traceback": [name]}
         try:
             return outputs.guarded(describe, slow)
