@@ -9,8 +9,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(serviceMode) != "" {
-		playService()
+	if source := os.Getenv(serviceMode); source != "" {
+		playService(source)
 		return
 	}
 	code := m.Run()

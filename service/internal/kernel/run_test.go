@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -421,4 +422,69 @@ func TestKernelsShareTheMemoryOfWhatTheirParentImported(t *testing.T) {
 	require.NoError(t, err, figures)
 	require.Positive(t, private)
 	require.Less(t, private, resident/2, "a worker has copies of its own of most that it shares at first: KiB %s", figures)
+}
+
+func TestAnInterruptStopsCCallsThatReleaseToSignals(t *testing.T) {
+	b := startKernel(t, sharedHost(t))
+	b.run("import ctypes, os, queue, select, socket, subprocess, threading, time\nread, write = os.pipe()\none, other = socket.socketpair()\nlock = threading.Lock()\nlock.acquire()\ndef taken(): queue.Queue().get()").ok()
+	for _, call := range []string{
+		"time.sleep(1000)", "select.select([read], [], [], 1000)", "select.poll().poll(1_000_000)", "os.read(read, 1)",
+		"one.recv(1)", "lock.acquire()", "taken()", "threading.Event().wait()", "subprocess.run(['sleep', '1000'])",
+		"max(x for x in iter(int, 1))", "[x for x in iter(int, 1) if x]", "import re; re.match('(a+)+b', 'a' * 60)",
+	} {
+		b.start("print('go', flush=True)\n"+call, "go")
+		b.Interrupt()
+		r := b.finish(testCell)
+		require.Nil(t, r.died, "%s: %+v", call, r.died)
+		require.NotNil(t, r.fault, call)
+		require.Equal(t, notebook.ErrInterrupted, r.fault.Kind, call)
+	}
+	require.Equal(t, "2", b.run("1 + 1").ok().value())
+}
+
+func TestAKernelHasAProcessGroupFoldersAndLimitsOfItsOwn(t *testing.T) {
+	h := newTestHost(t, func(o *Options) {
+		o.Spares, o.Limits = -1, Limits{Memory: 300 << 20, Processes: 20, Files: 100, FileSize: 5 << 20}
+	})
+	b, other := startKernel(t, h), startKernel(t, h)
+	var is, others struct {
+		PID, Group, Session, User int
+		Cwd, Tmp, Home            string
+		Files, Size, Processes    [2]int64
+		Memory                    int64
+		Core                      int64
+	}
+	const source = `
+import json, os, resource, tempfile
+with open("/proc/self/status") as status:
+    data = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
+limit = resource.getrlimit
+print(json.dumps({
+    "PID": os.getpid(), "Group": os.getpgrp(), "Session": os.getsid(0), "User": os.getuid(),
+    "Cwd": os.getcwd(), "Tmp": tempfile.gettempdir(), "Home": os.environ["HOME"],
+    "Files": limit(resource.RLIMIT_NOFILE), "Size": limit(resource.RLIMIT_FSIZE), "Processes": limit(resource.RLIMIT_NPROC),
+    "Memory": limit(resource.RLIMIT_DATA)[1] - data, "Core": limit(resource.RLIMIT_CORE)[1],
+}))`
+	require.NoError(t, json.Unmarshal([]byte(b.run(source).ok().text("stdout")), &is))
+	require.NoError(t, json.Unmarshal([]byte(other.run(source).ok().text("stdout")), &others))
+	require.Equal(t, b.PID(), is.PID)
+	require.Equal(t, is.PID, is.Group)
+	require.Equal(t, is.PID, is.Session)
+	require.Equal(t, filepath.Join(b.dir, "work"), is.Cwd)
+	require.Equal(t, filepath.Join(b.dir, "tmp"), is.Tmp)
+	require.Equal(t, is.Cwd, is.Home)
+	require.NotEqual(t, is.Cwd, others.Cwd)
+	require.Equal(t, [2]int64{100, 100}, is.Files)
+	require.Equal(t, [2]int64{5 << 20, 5 << 20}, is.Size)
+	require.LessOrEqual(t, is.Memory, int64(300<<20))
+	require.Positive(t, is.Memory)
+	require.Zero(t, is.Core)
+	if os.Geteuid() == 0 {
+		require.Equal(t, [2]int64{20, 20}, is.Processes)
+		require.Equal(t, *b.uid, is.User)
+		require.NotZero(t, is.User)
+		require.NotEqual(t, is.User, others.User)
+	} else { // counted with all others of the service's user
+		require.GreaterOrEqual(t, is.Processes[0], int64(20))
+	}
 }
