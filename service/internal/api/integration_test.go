@@ -297,3 +297,94 @@ func TestASocketSeesARunAsItHappens(t *testing.T) {
 	}
 	w.do("GET", "/api/ws/notebooks/"+n.ID, "", 404, nil)
 }
+
+// shown is what a page knows of the cells' outputs, from a snapshot and events.
+type shown struct {
+	epoch string
+	seq   uint64
+	text  map[string]string // by cell: all of its stream text
+	ended bool              // the run has finished
+}
+
+// take reads one message.
+func (p *shown) take(t *testing.T, raw []byte) {
+	var m struct {
+		Type, Epoch string
+		Seq         uint64
+		CellID      string `json:"cell_id"`
+		Output      struct{ Text string }
+		Notebook    struct {
+			Cells []struct {
+				ID      string
+				Outputs []struct{ Text string }
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(raw, &m))
+	switch m.Type {
+	case "presence":
+		return
+	case "snapshot":
+		p.epoch, p.seq, p.text = m.Epoch, m.Seq, map[string]string{}
+		for _, c := range m.Notebook.Cells {
+			for _, o := range c.Outputs {
+				p.text[c.ID] += o.Text
+			}
+		}
+		return
+	case "resumed":
+		require.Equal(t, p.seq, m.Seq)
+		return
+	case "cell.output":
+		p.text[m.CellID] += m.Output.Text
+	case "cell.cleared":
+		p.text[m.CellID] = ""
+	case "run.finished":
+		p.ended = true
+	}
+	require.Equal(t, p.seq+1, m.Seq, "none is missing")
+	p.seq = m.Seq
+}
+
+func TestReloadingAndReconnectingDuringARunLosesNothing(t *testing.T) {
+	w := serveWhole(t)
+	const lines = 100
+	for _, reload := range []bool{false, true} {
+		n := w.create(fmt.Sprintf("import time\nfor i in range(%d):\n    print(i)\n    time.sleep(.01)", lines), "print('end')")
+		want := map[string]string{n.Cells[1].ID: "end\n"}
+		for i := range lines {
+			want[n.Cells[0].ID] += fmt.Sprintln(i)
+		}
+		page := shown{text: map[string]string{}}
+		connections := 0
+		for !page.ended && !(reload && page.text[n.Cells[1].ID] != "") {
+			query := ""
+			if !reload && connections > 0 {
+				query = fmt.Sprintf("?epoch=%s&after=%d", page.epoch, page.seq)
+			}
+			conn, res, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(w.url, "http")+"/api/ws/notebooks/"+n.ID+query, nil)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
+			connections++
+			for range 1 + connections%5 { // messages, until the connection is lost
+				require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
+				_, raw, err := conn.ReadMessage()
+				require.NoError(t, err)
+				page.take(t, raw)
+				if connections == 1 {
+					w.do("POST", "/api/notebooks/"+n.ID+"/run", "", 202, nil)
+					break
+				}
+				if page.ended {
+					break
+				}
+			}
+			require.NoError(t, conn.Close())
+		}
+		require.Equal(t, want, page.text, "reload: %v", reload)
+		require.Greater(t, connections, 3, "it did lose its connection during the run")
+		var kept notebook.Notebook
+		w.do("GET", "/api/notebooks/"+n.ID, "", 200, &kept)
+		require.Equal(t, want[n.Cells[0].ID], kept.Cells[0].Outputs[0].Text)
+	}
+}

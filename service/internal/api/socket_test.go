@@ -1,10 +1,16 @@
 package api
 
 import (
+	"bufio"
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -467,4 +473,126 @@ func FuzzCommands(f *testing.F) {
 			require.Less(t, r.Problem.Status, 500)
 		}
 	})
+}
+
+// raw is a client that reads frames as they come, cheaply enough for a crowd.
+type raw struct {
+	net.Conn
+	buf *bufio.Reader
+}
+
+func (s *served) dialRaw(nb string) raw {
+	s.t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(s.http.URL, "http://"))
+	require.NoError(s.t, err)
+	s.t.Cleanup(func() { _ = conn.Close() })
+	_, err = fmt.Fprintf(conn, "GET /api/ws/notebooks/%s HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", nb)
+	require.NoError(s.t, err)
+	r := raw{conn, bufio.NewReader(conn)}
+	res, err := http.ReadResponse(r.buf, nil)
+	require.NoError(s.t, err)
+	require.Equal(s.t, http.StatusSwitchingProtocols, res.StatusCode)
+	return r
+}
+
+// text returns the next text frame; the server sends no other in time.
+func (r raw) text() ([]byte, error) {
+	if err := r.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return nil, err
+	}
+	head, err := r.buf.Peek(2)
+	if err != nil {
+		return nil, err
+	}
+	skip, n := 2, int(head[1])
+	if head[1] == 126 {
+		if head, err = r.buf.Peek(4); err != nil {
+			return nil, err
+		}
+		skip, n = 4, int(binary.BigEndian.Uint16(head[2:]))
+	}
+	if head[0] != 0x81 || n > 65535 || head[1] > 126 {
+		return nil, fmt.Errorf("frame begins with % x", head)
+	}
+	if _, err := r.buf.Discard(skip); err != nil {
+		return nil, err
+	}
+	text := make([]byte, n)
+	_, err = io.ReadFull(r.buf, text)
+	return text, err
+}
+
+func TestAThousandClientsSeeEveryEventInTheSameOrder(t *testing.T) {
+	s := serve(t)
+	n := s.notebook()
+	const clients, events = 1000, 200
+	crowd := make([]raw, clients)
+	for i := range crowd {
+		crowd[i] = s.dialRaw(n.ID)
+	}
+	stalled := s.dial(n.ID, "") // reads nothing and delays nobody
+	defer stalled.Close()
+	digests := make(chan string, clients)
+	for i := range crowd {
+		go func() {
+			seen, sum := 0, sha256.New()
+			for seen < events {
+				text, err := crowd[i].text()
+				if err != nil {
+					digests <- err.Error()
+					return
+				}
+				if bytes.HasPrefix(text, []byte(`{"seq":`)) {
+					seen++
+					sum.Write(text)
+				}
+			}
+			digests <- hex.EncodeToString(sum.Sum(nil))
+		}()
+	}
+	want := sha256.New()
+	for i := range events {
+		require.NoError(t, s.fake.logs[n.ID].Publish("test", map[string]any{"i": i}))
+		fmt.Fprintf(want, `{"seq":%d,"type":"test","i":%d}`, i+1, i)
+	}
+	for range clients {
+		require.Equal(t, hex.EncodeToString(want.Sum(nil)), <-digests)
+	}
+}
+
+// A client that sends commands and reads no reply is not read on for ever: it
+// is closed when its queue is full, and the others notice nothing.
+func TestAClientThatFloodsIsHeldBackAndHarmsNobody(t *testing.T) {
+	s := serve(t, func(o *Options) {
+		o.sockets = timing{}.orDefault()
+		o.sockets.write = 2 * time.Second // of which more is not needed to see it end
+	})
+	n := s.notebook()
+	good, flood := s.dial(n.ID, ""), s.dialRaw(n.ID)
+	good.next()
+	// Masked, as a client's frames must be; the mask is zero.
+	id := strings.Repeat("x", 60000)
+	command := []byte(`{"type":"interrupt","request_id":"` + id + `"}`)
+	frame := append(binary.BigEndian.AppendUint16([]byte{0x81, 0x80 | 126}, uint16(len(command))), 0, 0, 0, 0)
+	frame = append(frame, command...)
+	sent := make(chan int, 1)
+	go func() {
+		for i := 0; ; i++ {
+			if _, err := flood.Write(frame); err != nil {
+				sent <- i
+				return
+			}
+		}
+	}()
+	for i := range 50 {
+		s.publish(n.ID, 1)
+		require.Equal(t, "test", good.next()["type"], i)
+	}
+	select {
+	case count := <-sent: // closed, as its replies were not read
+		require.Greater(t, count, 10)
+	case <-time.After(patience):
+		t.Fatal("a client that reads nothing was served for ever")
+	}
+	require.Equal(t, true, good.reply(`{"type":"interrupt","request_id":1}`)["ok"])
 }
