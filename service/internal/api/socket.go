@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -56,7 +58,7 @@ type socketServer struct {
 	timing  timing
 	running sync.WaitGroup
 	pool    sync.Pool // of gorilla's write buffers, which a socket holds only while it writes
-	batches sync.Pool // of *batch
+	writers writers
 
 	mu       sync.Mutex
 	draining bool
@@ -80,9 +82,8 @@ func (s *socketServer) drain() {
 	s.draining = true
 }
 
-// socket is one WebSocket connection. One goroutine reads it. Writing and
-// commands have one while there is something to do, so that a socket that is
-// idle costs little.
+// socket is one WebSocket connection. One goroutine reads it. A few write to all
+// sockets, see writers. Commands have one while there are any.
 type socket struct {
 	*socketServer
 	api     *API
@@ -213,8 +214,8 @@ func (s *socket) serve(ctx context.Context) {
 	s.ping = time.AfterFunc(time.Hour, s.sendPing)
 	s.ping.Reset(s.timing.ping) // now that sendPing finds it
 	defer s.ping.Stop()
-	s.sub.Notify(func() { go s.write() })
-	go s.write()
+	s.sub.Notify(func() { s.writers.add(s) })
+	s.writers.add(s)
 	s.readLoop(ctx)
 	if s.waiting != nil {
 		// What has come is still done: its sender may have left at once.
@@ -225,37 +226,70 @@ func (s *socket) serve(ctx context.Context) {
 	<-s.written
 }
 
-// write writes what the subscription has, until there is nothing more. Whoever
-// is told that there is something calls it, so there is one at a time. When the
-// subscription ends it says why, and leaves the peer a moment to answer.
-func (s *socket) write() {
-	b, _ := s.batches.Get().(*batch)
-	if b == nil {
-		b = newBatch()
-	}
-	defer func() {
-		if b.reset() {
-			s.batches.Put(b)
-		}
-	}()
+// flush writes what the subscription has, as far as the peer takes it at once.
+// Whoever is told that there is something calls it, so there is one at a time.
+func (s *socket) flush(b *batch) {
 	for {
 		var err error
 		b.frames, err = s.sub.Take(b.frames[:0])
 		switch {
 		case len(b.frames) > 0:
-			if s.link.send(b) != nil {
-				_ = s.conn.Close() // the reader ends by it
-				close(s.written)
+			cut, rest, err := s.link.trySend(b)
+			if err != nil {
+				s.writeFailed()
+				return
+			}
+			if len(cut)+len(rest) > 0 {
+				go s.wait(bytes.Clone(cut), slices.Clone(rest))
 				return
 			}
 		case err != nil:
-			s.sayGoodbye(err)
-			close(s.written)
+			go s.end(err)
 			return
 		default:
 			return
 		}
 	}
+}
+
+// wait writes the rest of what the peer did not take at once, and goes on until
+// there is nothing more.
+func (s *socket) wait(cut []byte, rest []events.Frame) {
+	if len(cut) > 0 && s.link.finish(cut) != nil {
+		s.writeFailed()
+		return
+	}
+	b := newBatch()
+	b.frames = rest
+	for {
+		if s.link.send(b) != nil {
+			s.writeFailed()
+			return
+		}
+		var err error
+		b.forget()
+		b.frames, err = s.sub.Take(b.frames)
+		switch {
+		case err != nil:
+			s.end(err)
+			return
+		case len(b.frames) == 0:
+			return
+		}
+	}
+}
+
+// writeFailed ends the socket: its reader ends by it.
+func (s *socket) writeFailed() {
+	_ = s.conn.Close()
+	close(s.written)
+}
+
+// end tells the peer why there are no more events, and leaves it a moment to
+// answer.
+func (s *socket) end(reason error) {
+	s.sayGoodbye(reason)
+	close(s.written)
 }
 
 func (s *socket) sendPing() {

@@ -64,6 +64,7 @@ type Kernel struct {
 	ended   chan int      // its wait status
 
 	closing   sync.Once
+	greeted   sync.Once
 	foreign   atomic.Int64 // packets that were not the worker's
 	emitMu    sync.Mutex   // order of events
 	requestMu sync.Mutex   // a request's packets stay together
@@ -425,31 +426,43 @@ func (k *Kernel) read() {
 		if err != nil {
 			break
 		}
-		if n < headerSize || !bytes.Equal(packet[:tokenSize], k.token[:]) {
-			// Not the worker's: user code wrote to descriptors that it found.
-			if k.foreign.Add(1) == 1 {
-				k.host.log.Info("a cell writes to its kernel's socket", "pid", k.pid)
-			}
-			continue
+		var whole bool
+		if parts, whole = k.packet(packet[:n], parts); !whole {
+			break
 		}
-		kind, flags := packet[tokenSize], packet[tokenSize+1]
-		more := flags & flagMore
-		id := binary.BigEndian.Uint32(packet[tokenSize+2:])
-		payload := packet[headerSize:n]
-		if more == 1 || len(parts) > 0 {
-			if len(parts)+len(payload) > k.host.o.OutputLimit+1<<20 {
-				k.kill(CauseDamaged, "it sent more than an output may hold")
-				break
-			}
-			parts = append(parts, payload...)
-			if more == 1 {
-				continue
-			}
-			payload, parts = parts, nil
-		}
-		k.handle(kind, id, flags&flagPipes != 0, payload)
 	}
 	k.finish()
+}
+
+// packet takes one packet, with the parts of a message that came before it, and
+// returns those that wait for more. It returns false when the kernel is killed
+// for what it sent. Cells run in the worker, so nothing is sure but the form
+// that is checked here.
+func (k *Kernel) packet(packet, parts []byte) (rest []byte, whole bool) {
+	if len(packet) < headerSize || !bytes.Equal(packet[:tokenSize], k.token[:]) {
+		// Not the worker's: user code wrote to descriptors that it found.
+		if k.foreign.Add(1) == 1 {
+			k.host.log.Info("a cell writes to its kernel's socket", "pid", k.pid)
+		}
+		return parts, true
+	}
+	kind, flags := packet[tokenSize], packet[tokenSize+1]
+	more := flags & flagMore
+	id := binary.BigEndian.Uint32(packet[tokenSize+2:])
+	payload := packet[headerSize:]
+	if more == 1 || len(parts) > 0 {
+		if len(parts)+len(payload) > k.host.o.OutputLimit+1<<20 {
+			k.kill(CauseDamaged, "it sent more than an output may hold")
+			return nil, false
+		}
+		parts = append(parts, payload...)
+		if more == 1 {
+			return parts, true
+		}
+		payload, parts = parts, nil
+	}
+	k.handle(kind, id, flags&flagPipes != 0, payload)
+	return parts, true
 }
 
 // behind tells whether the worker has sent what is not read yet.
@@ -466,7 +479,7 @@ func (k *Kernel) behind() bool {
 func (k *Kernel) handle(kind byte, id uint32, pipesFirst bool, payload []byte) {
 	switch kind {
 	case 'h':
-		close(k.ready)
+		k.greeted.Do(func() { close(k.ready) })
 		return
 	case 'x':
 		k.host.log.Warn("a worker failed", "pid", k.pid, "traceback", string(payload))
@@ -476,7 +489,10 @@ func (k *Kernel) handle(kind byte, id uint32, pipesFirst bool, payload []byte) {
 		answer := k.replies[id]
 		k.mu.Unlock()
 		if answer != nil {
-			answer <- bytes.Clone(payload)
+			select {
+			case answer <- bytes.Clone(payload):
+			default: // it was answered already
+			}
 		}
 		return
 	}
