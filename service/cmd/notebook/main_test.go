@@ -22,6 +22,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
+
+	"github.com/reactive-notebook/reactive-notebook/service/internal/config"
 )
 
 // patience is how long a test waits for what must happen; only a failure
@@ -360,6 +362,11 @@ func TestWhatCanNotBeServedIsSaidInOneGo(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "FRONTEND_DIR: ")
 
+	code, _, stderr = output(t, []string{"ADDR=127.0.0.1:0", "STORE_URL=postgres://me:hush@127.0.0.1:1/notebooks"}, "serve")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "open database notebooks on 127.0.0.1")
+	require.NotContains(t, stderr, "hush")
+
 	for _, args := range [][]string{{"nonsense"}, {"serve", "extra"}, {"serve", "--port", "1"}} {
 		code, _, stderr = output(t, nil, args...)
 		require.Equal(t, 1, code)
@@ -436,4 +443,13 @@ func TestAnOperatorSeesADeathOfAKernelInTheLogAndInTheMetrics(t *testing.T) {
 	require.Zero(t, s.terminate(), s.log())
 	_, err = http.Get(address)
 	require.Error(t, err)
+}
+
+func TestThereAreAsManyKernelsAsFitIntoTheMemory(t *testing.T) {
+	total := memory()
+	require.Greater(t, total, int64(256<<20))
+	require.Less(t, total, int64(1<<40), "it is the machine's, or the container's")
+	require.Equal(t, 7, maxKernels(config.Config{MaxKernels: 7, KernelMemory: 1 << 30}))
+	require.EqualValues(t, total/(16<<20), maxKernels(config.Config{KernelMemory: 16 << 20}))
+	require.Equal(t, fewestKernels, maxKernels(config.Config{KernelMemory: total}), "a limit is a ceiling that few come near")
 }

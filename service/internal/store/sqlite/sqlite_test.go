@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -177,6 +179,52 @@ func TestCloseFinishesWhatWasQueuedAndRefusesTheRest(t *testing.T) {
 	require.ErrorIs(t, s.Create(t.Context(), storetest.Full("x")), errClosed)
 	require.ErrorIs(t, s.Ping(t.Context()), errClosed)
 	require.NoError(t, s.Close())
+}
+
+// TestChangesThatWaitShareACommit holds the file until many wait.
+func TestChangesThatWaitShareACommit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notebooks.db")
+	s := opened(t, path)
+	before := commits(t, path)
+	db, err := sql.Open("sqlite", dsn(path, busyTimeout))
+	require.NoError(t, err)
+	other, err := db.Conn(t.Context())
+	require.NoError(t, err)
+	_, err = other.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+	require.NoError(t, err)
+	const editors = 100
+	var wg sync.WaitGroup
+	for range editors {
+		wg.Go(func() {
+			if err := s.Create(t.Context(), storetest.Full("x")); err != nil {
+				t.Errorf("create: %v", err)
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return len(s.jobs) > editors/2 }, time.Minute, time.Millisecond)
+	_, err = other.ExecContext(t.Context(), "ROLLBACK")
+	require.NoError(t, errors.Join(err, other.Close(), db.Close()))
+	wg.Wait()
+	require.Less(t, commits(t, path)-before, editors/2+3, "those that waited were written at once")
+}
+
+// commits counts the transactions in the write-ahead log: frames that say how
+// large the database is after them (https://sqlite.org/fileformat2.html#walformat).
+func commits(t *testing.T, path string) (n int) {
+	t.Helper()
+	wal, err := os.ReadFile(path + "-wal")
+	require.NoError(t, err)
+	if len(wal) == 0 {
+		return 0
+	}
+	frame := 24 + int(binary.BigEndian.Uint32(wal[8:]))
+	salt := wal[16:24]
+	for at := 32; at+frame <= len(wal) && bytes.Equal(wal[at+8:at+16], salt); at += frame {
+		if binary.BigEndian.Uint32(wal[at+4:]) != 0 {
+			n++
+		}
+	}
+	return n
 }
 
 func execute(t *testing.T, path, text string) {
