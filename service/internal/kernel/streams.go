@@ -227,15 +227,11 @@ func (r *run) drain() {
 	r.k.mu.Lock()
 	pipes := r.pipes
 	r.k.mu.Unlock()
-	var buffer []byte
 	for _, p := range pipes {
 		p.mu.Lock()
 		if !p.closed {
-			if buffer == nil {
-				buffer = make([]byte, pipeSize)
-			}
 			for total := 0; total < pipeSize; {
-				n, _ := p.takeLocked(buffer)
+				n, _ := p.takeLocked(r.k.drained[:])
 				if n == 0 {
 					break
 				}

@@ -67,6 +67,7 @@ type Kernel struct {
 	greeted   sync.Once
 	foreign   atomic.Int64 // packets that were not the worker's
 	emitMu    sync.Mutex   // order of events
+	drained   [4096]byte   // what drain reads at a time; guarded by emitMu
 	requestMu sync.Mutex   // a request's packets stay together
 
 	mu       sync.Mutex
