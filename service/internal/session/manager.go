@@ -343,18 +343,42 @@ func (m *Manager) refresh(ctx context.Context, id string) {
 	if now.Sub(time.Unix(0, before)) < settled || !s.compared.CompareAndSwap(before, now.UnixNano()) {
 		return
 	}
+	m.overtaken(ctx, id, s)
+}
+
+// overtaken tells whether another service has changed the notebook since the
+// session read it. The session has ended then.
+func (m *Manager) overtaken(ctx context.Context, id string, s *Session) (over bool) {
 	kept, err := m.opt.Store.Get(ctx, id)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		m.opt.Log.WarnContext(ctx, "what is in memory could not be compared with the store", "notebook", id, "error", err)
-		return
+		return false
 	}
-	// What goes wrong here, the caller's own question will find again.
-	_, _ = ask(ctx, m, id, func(other *Session) (struct{}, error) {
-		if other != s {
-			return struct{}{}, nil
+	finished := make(chan struct{})
+	select {
+	case s.calls <- func() { defer close(finished); over = s.compare(kept) != nil }:
+		<-finished
+	case <-s.done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+	if over {
+		select {
+		case <-s.done:
+		case <-ctx.Done():
+			return false
 		}
-		return struct{}{}, s.compare(kept)
-	})
+	}
+	return over
+}
+
+// doubtful tells whether an error may come of what another service has changed
+// since: it speaks of a cell or a version that is not known here.
+func doubtful(err error) bool {
+	var version *VersionError
+	var field *notebook.FieldError
+	return errors.Is(err, ErrCellNotFound) || errors.As(err, &version) || errors.As(err, &field)
 }
 
 // current returns the session of a notebook if it is open, else nil.
@@ -647,6 +671,7 @@ func ask[T any](ctx context.Context, m *Manager, id string, f func(*Session) (T,
 		answer T
 		failed error
 	)
+	compared := false
 	for tries := 1; ; {
 		s, err := m.open(ctx, id)
 		if err != nil {
@@ -668,6 +693,10 @@ func ask[T any](ctx context.Context, m *Manager, id string, f func(*Session) (T,
 		}
 		var outdated *outdatedError
 		if !errors.As(failed, &outdated) {
+			if m.opt.SharedStore && !compared && doubtful(failed) && m.overtaken(ctx, id, s) {
+				compared = true
+				continue
+			}
 			return answer, failed
 		}
 		// Another service has changed the notebook. What was asked for is done

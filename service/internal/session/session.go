@@ -341,7 +341,7 @@ type cellWithoutOutputs struct {
 func (s *Session) update(ifMatch int64, p NotebookPatch) error {
 	same := (p.Name == nil || *p.Name == s.doc.Name) && (p.Mode == nil || *p.Mode == s.doc.Mode)
 	if same {
-		return s.matches(ifMatch)
+		return s.unchanged(ifMatch)
 	}
 	err := s.commit(ifMatch, func(draft *notebook.Notebook) (Change, error) {
 		if p.Name != nil {
@@ -365,6 +365,21 @@ func (s *Session) matches(ifMatch int64) error {
 		return &VersionError{Given: ifMatch, Current: s.doc.Version}
 	}
 	return nil
+}
+
+// unchanged is for a change that would change nothing. Whether that is so, only
+// the store knows if others write to it.
+func (s *Session) unchanged(ifMatch int64) error {
+	if err := s.matches(ifMatch); err != nil || !s.m.opt.SharedStore {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	kept, err := s.m.opt.Store.Get(ctx, s.doc.ID)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	return s.compare(kept)
 }
 
 func (s *Session) delete(ifMatch int64) error {
@@ -435,7 +450,7 @@ func (s *Session) updateCell(id string, ifMatch int64, p CellPatch) error {
 		return err
 	}
 	if !written && !moved {
-		return s.matches(ifMatch)
+		return s.unchanged(ifMatch)
 	}
 	// In the cache, as the source was analysed before this call's turn.
 	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)

@@ -37,6 +37,7 @@ func TestTwoServicesOverOneStore(t *testing.T) {
 				test func(*testing.T, *pair)
 			}{
 				{"changes without a version are made on what is there", unconditional},
+				{"what the other has made is known at once", madeElsewhere},
 				{"a stale If-Match is refused with the current version", stale},
 				{"a notebook that the other deleted is not found", deletedElsewhere},
 				{"no write is lost while one drains", draining},
@@ -86,6 +87,33 @@ func unconditional(_ *testing.T, p *pair) {
 	require.EqualValues(t, 6, got.Version)
 	require.Equal(t, []string{"# new", "# old", "# last"}, []string{got.Cells[0].Source, got.Cells[1].Source, got.Cells[2].Source})
 	require.Equal(t, made.ID, got.Cells[2].ID)
+}
+
+// madeElsewhere asks the new service for what only the old one knows of.
+func madeElsewhere(_ *testing.T, p *pair) {
+	t := p.old.t
+	made, version, err := p.old.CreateCell(p.old.ctx, p.n.ID, session.AnyVersion, session.NewCell{Source: "# old"})
+	require.NoError(t, err)
+	source := "# new"
+	_, _, err = p.new.UpdateCell(p.new.ctx, p.n.ID, made.ID, version, session.CellPatch{Source: &source})
+	require.NoError(t, err, "neither the cell nor the version is unknown")
+
+	p.old.edit(p.n.ID, made.ID, "# old again")
+	p.new.edit(p.n.ID, made.ID, "# new") // which it takes for what is there
+	require.Equal(t, "# new", p.new.get(p.n.ID).Cells[3].Source)
+	kept, err := p.new.store.Get(p.new.ctx, p.n.ID)
+	require.NoError(t, err)
+	require.Equal(t, "# new", kept.Cells[3].Source)
+
+	made, _, err = p.old.CreateCell(p.old.ctx, p.n.ID, session.AnyVersion, session.NewCell{Source: "print('ran')"})
+	require.NoError(t, err)
+	require.Equal(t, "ran\n", text(p.new.runs(p.n.ID, made.ID).Notebook.Cells[4]))
+	made, _, err = p.old.CreateCell(p.old.ctx, p.n.ID, session.AnyVersion, session.NewCell{})
+	require.NoError(t, err)
+	_, err = p.new.DeleteCell(p.new.ctx, p.n.ID, made.ID, session.AnyVersion)
+	require.NoError(t, err)
+	_, err = p.new.DeleteCell(p.new.ctx, p.n.ID, made.ID, session.AnyVersion)
+	require.ErrorIs(t, err, session.ErrCellNotFound)
 }
 
 func stale(_ *testing.T, p *pair) {
