@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { eventually } from "./support/eventually.mjs";
 import { NotebookPage } from "./support/notebook-page.mjs";
 import { scenarios } from "./support/scenario.mjs";
@@ -38,6 +39,51 @@ scenario("the list page renames and deletes a notebook, and finds one by its nam
   await row.waitFor({ state: "detached" });
   assert.equal((await call("GET", `/api/notebooks/${id}`)).status, 404);
   assert.equal((await call("GET", `/api/notebooks/${other}`)).status, 200);
+});
+
+scenario("the list is put in order, duplicates and exports a notebook, and imports what is dropped on it", async ({ notebook, visit }) => {
+  const stamp = Date.now().toString(36);
+  const named = (name) => `${name} ${stamp}`;
+  await notebook(["answer = 42"], named("b"));
+  await notebook([], named("a10"));
+  await notebook([], named("a9"));
+  const page = await visit(`/?q=${stamp}`);
+  const names = () => page.locator(".notebook-name").allInnerTexts();
+  const order = async (label) => {
+    await page.getByRole("button", { name: /^Order/ }).click();
+    await page.getByRole("menuitemradio", { name: label }).click();
+  };
+  await eventually(async () => assert.deepEqual(await names(), ["a9", "a10", "b"].map(named)));
+  await order("By name");
+  await eventually(async () => assert.deepEqual(await names(), ["a9", "a10", "b"].map(named)));
+  await page.reload(); // this browser keeps the order
+  await page.getByRole("button", { name: "Order: By name" }).waitFor();
+
+  const act = async (entry) => {
+    await page.getByRole("button", { name: `Actions for ${named("b")}`, exact: true }).click();
+    await page.getByRole("menuitem", { name: entry }).click();
+  };
+  await act("Duplicate");
+  await eventually(async () => assert.deepEqual(await names(), [...["a9", "a10", "b"].map(named), `${named("b")} copy`]));
+  const [download] = await Promise.all([page.waitForEvent("download"), act(/Python script/)]);
+  const script = await readFile(await download.path(), "utf8");
+  assert.match(script, /answer = 42/);
+
+  await order("Last changed first");
+  await eventually(async () => assert.equal((await names())[0], `${named("b")} copy`));
+
+  const dropped = script.replace(named("b"), named("dropped"));
+  await page.evaluate((text) => {
+    const data = new DataTransfer();
+    data.items.add(new File([text], "dropped.py", { type: "text/x-python" }));
+    for (const type of ["dragenter", "dragover", "drop"]) {
+      document.body.dispatchEvent(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }));
+    }
+  }, dropped);
+  const imported = new NotebookPage(page);
+  await imported.ready();
+  await imported.shows(1, "answer = 42");
+  assert.equal(await page.getByRole("textbox", { name: "Name of the notebook" }).inputValue(), named("dropped"));
 });
 
 scenario("a notebook's own page renames it, and its address works after a reload", async ({ notebook, open }) => {
@@ -105,22 +151,45 @@ scenario("cells are added, moved, turned into Markdown and deleted", async ({ no
   await eventually(async () => assert.equal(await page.cells().count(), 2));
 });
 
-scenario("the example from the welcome page runs", async ({ visit, watch, context }) => {
+scenario("the examples of the welcome page run, and one of them shows what is not tracked", async ({ visit, context }) => {
   // Only an empty service shows the welcome: the list is answered as one would.
   await context.route("**/api/notebooks?*", async (route) => {
     if (route.request().method() === "GET") await route.fulfill({ json: { notebooks: [], next_cursor: null } });
     else await route.continue();
   });
   const page = await visit("/");
-  await page.getByTestId("welcome").getByRole("button", { name: "Start from an example" }).click();
-  const notebook = new NotebookPage(page);
-  await notebook.ready();
-  await page.getByRole("button", { name: "Run all" }).click();
-  await notebook.becomes(4, "ok");
-  const plot = await notebook.plot(4);
+  const begin = async (title) => {
+    await page.getByTestId("welcome").getByRole("button", { name: title }).click();
+    const notebook = new NotebookPage(page);
+    await notebook.ready();
+    await page.getByRole("button", { name: "Run all" }).click();
+    return notebook;
+  };
+  const first = await begin(/How cells feed each other/);
+  await first.becomes(4, "ok");
+  const plot = await first.plot(4);
   await eventually(async () => assert.match(await plot.title(), /growing by a factor of 1.07/));
-  await notebook.paste(2, "growth = 1.02\nyears = 25");
-  await notebook.runHere();
+  await first.paste(2, "growth = 1.02\nyears = 25");
+  await first.runHere();
   await eventually(async () => assert.match(await plot.title(), /growing by a factor of 1.02/));
-  assert.deepEqual(watch.problems, []);
+
+  await page.getByRole("link", { name: "All notebooks" }).click();
+  const plots = await begin(/Plots that follow/);
+  await plots.becomes(4, "ok");
+  await plots.becomes(5, "ok");
+
+  await page.getByRole("link", { name: "All notebooks" }).click();
+  const sql = await begin(/SQL and Python, side by side/);
+  for (const number of [4, 5, 7, 8, 9]) await sql.becomes(number, "ok");
+
+  await page.getByRole("link", { name: "All notebooks" }).click();
+  const untracked = await begin(/What is not tracked/);
+  await untracked.says(3, "In the basket: apples, pears");
+  for (const number of [10, 11]) await untracked.becomes(number, "error");
+  await untracked.becomes(12, "blocked");
+  await untracked.cell(5).getByRole("button", { name: "Run cell 5" }).click();
+  await untracked.says(5, "4"); // once by Run all, once by hand
+  await untracked.says(3, "In the basket: apples, pears");
+  await untracked.choose(11, "Delete");
+  await untracked.says(11, "6"); // what is left of the two heals, and what reads it, too
 });

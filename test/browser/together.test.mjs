@@ -35,6 +35,97 @@ scenario("an edit in one tab appears in the other, and so does what it made run"
   await one.page.getByText("2 here").waitFor({ state: "detached" });
 });
 
+scenario("an edit made elsewhere meanwhile is shown beside one's own, and one of the two stays", async ({ notebook, open, watch }) => {
+  watch.expect(/412/); // the save that must not overwrite what it hasn't seen
+  const id = await notebook(["shared = 'before'", "other = 1"]);
+  const page = await open(id);
+  const [cell] = (await call("GET", `/api/notebooks/${id}`)).body.cells;
+  const change = (source) => call("PATCH", `/api/notebooks/${id}/cells/${cell.id}`, { source });
+  const stored = async () => (await call("GET", `/api/notebooks/${id}`)).body.cells[0].source;
+  const conflict = page.page.getByTestId("conflict");
+  const collide = async (mine, theirs) => {
+    // The way to the service is as slow as it takes for the other to be first.
+    let release = () => {};
+    const held = new Promise((resolve) => (release = resolve));
+    const path = `**/cells/${cell.id}`;
+    await page.page.route(path, async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.paste(1, mine);
+    assert.equal((await change(theirs)).status, 200);
+    await conflict.waitFor();
+    release();
+    await page.page.unroute(path, { behavior: "wait" });
+    assert.equal(await conflict.locator(".theirs").innerText(), theirs);
+    assert.equal(await page.source(1), mine, "what was typed is gone");
+    await page.page.locator('[data-testid="save-state"][data-state="conflict"]').waitFor();
+    assert.equal(await stored(), theirs);
+  };
+
+  await collide("shared = 'mine'", "shared = 'theirs'");
+  await conflict.getByRole("button", { name: "Keep mine" }).click();
+  await conflict.waitFor({ state: "detached" });
+  await eventually(async () => assert.equal(await stored(), "shared = 'mine'"));
+
+  await collide("shared = 'mine again'", "shared = 'theirs again'");
+  await conflict.getByRole("button", { name: "Take the other" }).click();
+  await conflict.waitFor({ state: "detached" });
+  await page.shows(1, "shared = 'theirs again'");
+  await page.page.locator('[data-testid="save-state"][data-state="saved"]').waitFor();
+  assert.equal(await stored(), "shared = 'theirs again'");
+
+  // Without a draft in the way it just comes in, and is told.
+  await change("shared = 'later'");
+  await page.shows(1, "shared = 'later'");
+  await page.cell(1).getByTestId("changed-elsewhere").waitFor();
+});
+
+{
+  const line = await Line.open();
+  scenario(
+    "what is typed without a network outlives the tab, and is saved when the notebook is opened again",
+    async ({ context, notebook, watch }) => {
+      try {
+        const id = await notebook(["note = 'before'"]);
+        const visit = async () => {
+          const page = new NotebookPage(await context.newPage());
+          await page.page.goto(withToken(`/notebooks/${id}`, line.origin));
+          await page.ready();
+          return page;
+        };
+        const first = await visit();
+        await first.edit(1);
+        watch.expect(unreachable);
+        await line.cut();
+        await first.page.getByTestId("offline").waitFor();
+        await first.paste(1, "note = 'kept'");
+        await eventually(async () => {
+          const kept = await first.page.evaluate(() => JSON.stringify({ ...localStorage }));
+          assert.match(kept, /note = 'kept'/);
+        });
+        await first.page.close();
+
+        await line.mend();
+        const second = await visit();
+        await second.shows(1, "note = 'kept'");
+        await eventually(async () => {
+          const { body } = await call("GET", `/api/notebooks/${id}`);
+          assert.equal(body.cells[0].source, "note = 'kept'");
+        });
+        await second.page.locator('[data-testid="save-state"][data-state="saved"]').waitFor();
+        await eventually(async () => {
+          const left = await second.page.evaluate(() => JSON.stringify({ ...localStorage }));
+          assert.doesNotMatch(left, /kept/);
+        });
+      } finally {
+        await line.cut();
+      }
+    },
+    { hosts: [line.host] },
+  );
+}
+
 {
   const line = await Line.open();
   scenario(

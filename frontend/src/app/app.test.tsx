@@ -238,7 +238,7 @@ describe("the samples", () => {
   it("teach SQL where there is a database to try it on", async () => {
     const created = vi.fn((body: unknown) => json(notebook([], { name: (body as { name: string }).name }), { status: 201 }));
     open("/", { ...nothing, ...connections("warehouse", "sample"), "POST /api/notebooks": created });
-    await userEvent.click(await screen.findByRole("button", { name: "Try SQL on sample data" }));
+    await userEvent.click(await screen.findByRole("button", { name: /SQL and Python, side by side/ }));
     await waitFor(() => {
       expect(window.location.pathname).toBe("/notebooks/n1");
     });
@@ -250,8 +250,8 @@ describe("the samples", () => {
 
   it("are without SQL where there is none", async () => {
     open("/", { ...nothing, ...connections("warehouse") });
-    expect(await screen.findByRole("button", { name: "Start from an example" })).toBeVisible();
-    expect(screen.queryByRole("button", { name: "Try SQL on sample data" })).toBeNull();
+    expect(await screen.findByRole("button", { name: /How cells feed each other/ })).toBeVisible();
+    expect(screen.queryByRole("button", { name: /SQL and Python, side by side/ })).toBeNull();
   });
 });
 

@@ -54,9 +54,9 @@ export interface Fault {
 }
 
 const placeholders: Record<CellKind, string> = {
-  python: "Python",
+  python: "Python; Shift+Enter runs it",
   markdown: "Markdown",
-  sql: "SQL",
+  sql: "SQL; {name} takes in a variable",
 };
 
 const lineHeight = 21;

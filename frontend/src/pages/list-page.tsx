@@ -1,7 +1,8 @@
 import { type ReactNode, type SyntheticEvent, useCallback, useEffect, useRef, useState } from "react";
 import { Link, useNavigate, useSearchParams } from "react-router";
 import { describe, isSignedOut } from "../api/error.ts";
-import type { Cell, KernelStatus, NewCell, NewNotebook, NotebookSummary } from "../api/types.ts";
+import type { ApiClient } from "../api/client.ts";
+import type { Cell, ExportFormat, KernelStatus, NewCell, NewNotebook, NotebookPage as ListAnswer, NotebookSummary } from "../api/types.ts";
 import { useSession } from "../app/session.tsx";
 import { useToasts } from "../app/toasts.tsx";
 import { count, formatAgo } from "../lib/format.ts";
@@ -11,12 +12,17 @@ import { useNow } from "../lib/use-now.ts";
 import { Connections, useConnections } from "../state/connections.ts";
 import { ConfirmDialog } from "../ui/dialog.tsx";
 import { Icon, Mark } from "../ui/icon.tsx";
-import { Menu } from "../ui/menu.tsx";
+import { Menu, type MenuItem } from "../ui/menu.tsx";
 import { ThemeMenu } from "../ui/theme-menu.tsx";
 import { ImportButton, useNotebookImport } from "./import-notebooks.tsx";
-import { firstSample, sampleConnection, sqlSample } from "./samples.ts";
+import { exportFormats } from "../lib/export-formats.ts";
+import { saveFile } from "../lib/save-file.ts";
+import { type Sample, samples } from "./samples.ts";
 
 const pageSize = 50;
+const largestPage = 500;
+/** Sorting looks at so many notebooks at most, the newest; more than that are for the search. */
+const sortedAtMost = 5_000;
 const refreshEvery = 15_000;
 const searchDelay = 200;
 
@@ -24,6 +30,60 @@ interface Listing {
   query: string;
   notebooks: NotebookSummary[];
   cursor: string | null;
+}
+
+/** The service lists by creation; any other order needs all of the notebooks. */
+async function listAll(client: ApiClient, query: string, signal?: AbortSignal): Promise<ListAnswer> {
+  const all: NotebookSummary[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: ListAnswer = await client.listNotebooks(
+      { q: query, limit: largestPage, ...(cursor === null ? {} : { cursor }) },
+      signal,
+    );
+    all.push(...page.notebooks);
+    cursor = page.next_cursor;
+  } while (cursor !== null && all.length < sortedAtMost);
+  return { notebooks: all, next_cursor: cursor };
+}
+
+type Sort = "created" | "changed" | "name";
+const sorts: readonly [sort: Sort, label: string][] = [
+  ["created", "Newest first"],
+  ["changed", "Last changed first"],
+  ["name", "By name"],
+];
+const sortKey = "reactive-notebook:sort";
+const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+
+function sorted(notebooks: readonly NotebookSummary[], sort: Sort): readonly NotebookSummary[] {
+  if (sort === "created") return notebooks;
+  return [...notebooks].sort(
+    sort === "name"
+      ? (a, b) => byName.compare(a.name, b.name)
+      : (a, b) => Date.parse(b.updated_at) - Date.parse(a.updated_at),
+  );
+}
+
+/** The order of the list, which this browser keeps. */
+function useSort(): [Sort, (sort: Sort) => void] {
+  const [sort, setSort] = useState<Sort>(() => {
+    try {
+      const kept = localStorage.getItem(sortKey);
+      return sorts.find(([known]) => known === kept)?.[0] ?? "created";
+    } catch {
+      return "created";
+    }
+  });
+  const choose = (next: Sort) => {
+    setSort(next);
+    try {
+      localStorage.setItem(sortKey, next);
+    } catch {
+      // Without storage the order lasts as long as the page.
+    }
+  };
+  return [sort, choose];
 }
 
 export function ListPage() {
@@ -38,8 +98,10 @@ export function ListPage() {
   const [creating, setCreating] = useState(false);
   const [renaming, setRenaming] = useState<string | null>(null);
   const [deleting, setDeleting] = useState<NotebookSummary | null>(null);
+  const [sort, setSort] = useSort();
   const [connections] = useState(() => new Connections(client));
-  const withSample = useConnections(connections).some(({ name }) => name === sampleConnection);
+  const known = useConnections(connections);
+  const offered = samples.filter(({ needs }) => needs === undefined || known.some(({ name }) => name === needs));
   const now = useNow(30_000);
   const shown = useRef(0);
 
@@ -47,8 +109,11 @@ export function ListPage() {
     async (signal?: AbortSignal) => {
       try {
         // What was paged in stays, up to what one answer may hold.
-        const limit = Math.min(500, Math.max(pageSize, shown.current));
-        const page = await client.listNotebooks({ q: query, limit }, signal);
+        const limit = Math.min(largestPage, Math.max(pageSize, shown.current));
+        const page =
+          sort === "created"
+            ? await client.listNotebooks({ q: query, limit }, signal)
+            : await listAll(client, query, signal);
         shown.current = page.notebooks.length;
         setListing({ query, notebooks: page.notebooks, cursor: page.next_cursor });
         setProblem(null);
@@ -57,7 +122,7 @@ export function ListPage() {
         if (!signal?.aborted && !isSignedOut(error)) setProblem(describe(error));
       }
     },
-    [client, query],
+    [client, query, sort],
   );
 
   useEffect(() => {
@@ -153,17 +218,25 @@ export function ListPage() {
     await load();
   };
 
+  const exportAs = async (notebook: NotebookSummary, format: ExportFormat) => {
+    try {
+      const { name, content } = await client.exportNotebook(notebook.id, format, notebook.name);
+      saveFile(name, content);
+    } catch (error) {
+      toasts.fail(`Can't export “${notebook.name}”`, error);
+    }
+  };
+
   const empty = listing?.notebooks.length === 0 && listing.query === "" && query === "";
 
-  // Only the welcome offers a sample, so only then it matters which connections there are.
   useEffect(() => {
-    if (!empty || !signedIn) return;
+    if (!signedIn) return;
     const abort = new AbortController();
     void connections.load(abort.signal);
     return () => {
       abort.abort();
     };
-  }, [empty, signedIn, connections]);
+  }, [signedIn, connections]);
 
   const listed = !empty && (listing !== null || problem !== null || query !== "");
 
@@ -186,6 +259,17 @@ export function ListPage() {
           {listed && (
             <div className="list-actions">
               <ImportButton busy={importing} onClick={chooseFiles} />
+              <Menu
+                label="Examples"
+                className="button"
+                items={offered.map(({ title, icon, notebook }) => ({
+                  label: title,
+                  icon,
+                  onSelect: () => void create(notebook),
+                }))}
+              >
+                <Icon name="plot" /> Examples
+              </Menu>
               <button type="button" className="button primary" disabled={creating} onClick={createBlank}>
                 <Icon name="plus" /> New notebook
               </button>
@@ -193,6 +277,7 @@ export function ListPage() {
           )}
         </div>
         {listed && (
+          <div className="list-tools">
           <label className="search">
             <Icon name="search" />
             <span className="visually-hidden">Search notebooks</span>
@@ -206,6 +291,22 @@ export function ListPage() {
               }}
             />
           </label>
+          <Menu
+            label="Order"
+            className="button quiet"
+            items={sorts.map(([each, label]) => ({
+              label,
+              checked: each === sort,
+              onSelect: () => {
+                setSort(each);
+              },
+            }))}
+          >
+            <Icon name="sort" />
+            <span className="visually-hidden">Order: </span>
+            <span className="order-words">{sorts.find(([each]) => each === sort)?.[1]}</span>
+          </Menu>
+          </div>
         )}
         {problem !== null && (
           <p className="banner" data-tone="error" role="alert">
@@ -223,9 +324,9 @@ export function ListPage() {
         {empty && (
           <Welcome
             creating={creating}
+            samples={offered}
             onBlank={createBlank}
-            onSample={() => void create(firstSample)}
-            onSqlSample={withSample ? () => void create(sqlSample) : null}
+            onSample={({ notebook }) => void create(notebook)}
           >
             <ImportButton busy={importing} onClick={chooseFiles} />
           </Welcome>
@@ -240,7 +341,7 @@ export function ListPage() {
               <p className="list-hint">No notebook has “{listing.query}” in its name.</p>
             ) : (
               <ul className="notebook-list" aria-label="Notebooks" aria-busy={listing.query !== query}>
-                {listing.notebooks.map((notebook) => (
+                {sorted(listing.notebooks, sort).map((notebook) => (
                   <li key={notebook.id} className="notebook-row" data-notebook-id={notebook.id}>
                     {renaming === notebook.id ? (
                       <RenameField
@@ -273,6 +374,13 @@ export function ListPage() {
                           },
                         },
                         { label: "Duplicate", icon: "copy", onSelect: () => void duplicate(notebook) },
+                        "separator",
+                        ...exportFormats.map(([format, label]): MenuItem => ({
+                          label: `Export as ${label}`,
+                          icon: "download",
+                          onSelect: () => void exportAs(notebook, format),
+                        })),
+                        "separator",
                         {
                           label: "Delete…",
                           icon: "trash",
@@ -386,14 +494,13 @@ function RenameField({ name, onDone, onCancel }: RenameProps) {
 
 interface WelcomeProps {
   creating: boolean;
+  samples: readonly Sample[];
   onBlank: () => void;
-  onSample: () => void;
-  /** Null if the service has no sample database. */
-  onSqlSample: (() => void) | null;
+  onSample: (sample: Sample) => void;
   children: ReactNode;
 }
 
-function Welcome({ creating, onBlank, onSample, onSqlSample, children }: WelcomeProps) {
+function Welcome({ creating, samples, onBlank, onSample, children }: WelcomeProps) {
   return (
     <section className="welcome" data-testid="welcome" aria-label="No notebooks yet">
       <svg className="welcome-art" viewBox="0 0 368 112" aria-hidden="true" focusable="false">
@@ -423,16 +530,27 @@ function Welcome({ creating, onBlank, onSample, onSqlSample, children }: Welcome
         <button type="button" className="button primary" disabled={creating} onClick={onBlank}>
           <Icon name="plus" /> New notebook
         </button>
-        <button type="button" className="button" disabled={creating} onClick={onSample}>
-          Start from an example
-        </button>
-        {onSqlSample && (
-          <button type="button" className="button" disabled={creating} onClick={onSqlSample}>
-            <Icon name="database" /> Try SQL on sample data
-          </button>
-        )}
         {children}
       </div>
+      <h3>Or begin with one that works</h3>
+      <ul className="samples">
+        {samples.map((sample) => (
+          <li key={sample.title}>
+            <button
+              type="button"
+              className="sample"
+              disabled={creating}
+              onClick={() => {
+                onSample(sample);
+              }}
+            >
+              <Icon name={sample.icon} />
+              <span className="sample-title">{sample.title}</span>
+              <span className="sample-about">{sample.about}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
     </section>
   );
 }

@@ -109,18 +109,20 @@ export class Drafts {
 
   /**
    * The service says what a cell's source is at a version of the notebook.
-   * `fresh` is set when versions before it mean nothing any more.
+   * `fresh` is set when versions before it mean nothing any more. Returns
+   * whether that is a change which was not made here.
    */
-  observe(cell: string, source: string, version: number, fresh = false): void {
+  observe(cell: string, source: string, version: number, fresh = false): boolean {
     const known = this.#known.get(cell);
-    if (known !== undefined && version < known.version && !fresh) return;
+    if (known !== undefined && version < known.version && !fresh) return false;
     this.#known.set(cell, { source, version });
     const draft = this.#drafts.get(cell);
+    const inflight = this.#inflight.get(cell);
+    const foreign = known !== undefined && ![known.source, inflight, draft?.text].includes(source);
     if (draft === undefined) {
       if (known?.source !== source) this.#options.onChange();
-      return;
+      return foreign;
     }
-    const inflight = this.#inflight.get(cell);
     if (source === draft.text && inflight === undefined) {
       this.#remove(cell);
     } else if (source === draft.base || source === inflight || source === draft.text) {
@@ -135,6 +137,7 @@ export class Drafts {
       this.#cancel(cell);
       this.#set(cell, { ...draft, state: "conflict", theirs: source, problem: null });
     }
+    return foreign;
   }
 
   /** The notebook, as far as this page has seen it, is at this version. */

@@ -28,6 +28,8 @@ beforeEach(() => {
   FakeSocket.opened.length = 0;
 });
 
+const draftsKey = "reactive-notebook:drafts:n1";
+
 describe("NotebookStore", () => {
   it("saves what is typed before it runs", async () => {
     const calls: string[] = [];
@@ -131,6 +133,57 @@ describe("NotebookStore", () => {
       expect(second.saveState()).toBe("saved");
     });
     expect(second.beforeUnload()).toBe(false);
+  });
+
+  it("puts what is typed without a connection into storage at once, beside what other tabs keep", async () => {
+    const store = setup({}, { storage: localStorage, saveDelay: 60_000 });
+    localStorage.setItem(draftsKey, JSON.stringify([{ cell: "c", base: "", text: "another tab's" }]));
+    FakeSocket.last().breakOff(1006);
+    await vi.waitFor(() => {
+      expect(store.connection.kind).toBe("waiting");
+    });
+    store.edit("a", "x = 4");
+    await vi.waitFor(() => {
+      const kept = JSON.parse(localStorage.getItem(draftsKey) ?? "[]") as { cell: string; text: string }[];
+      expect(kept.map(({ cell: id, text }) => [id, text]).sort()).toEqual([
+        ["a", "x = 4"],
+        ["c", "another tab's"],
+      ]);
+    });
+    store.stop();
+  });
+
+  it("writes nothing into storage for what is saved in time", async () => {
+    const storage = { getItem: vi.fn(() => null), setItem: vi.fn(), removeItem: vi.fn() };
+    const store = setup(
+      { "PATCH /api/notebooks/n1/cells/a": () => json(cell({ id: "a", source: "x = 5" }), { headers: { etag: '"2"' } }) },
+      { storage },
+    );
+    store.edit("a", "x = 5");
+    await vi.waitFor(() => {
+      expect(store.saveState()).toBe("saved");
+    });
+    store.stop();
+    expect(storage.setItem).not.toHaveBeenCalled();
+    expect(storage.removeItem).not.toHaveBeenCalled();
+  });
+
+  it("tells a change made elsewhere from its own", async () => {
+    const store = setup({
+      "PATCH /api/notebooks/n1/cells/a": () => json(cell({ id: "a", source: "x = 6" }), { headers: { etag: '"2"' } }),
+    });
+    store.edit("a", "x = 6");
+    await store.save();
+    const updated = (seq: number, id: string, source: string, version: number) => ({
+      type: "cell.updated",
+      seq,
+      version,
+      cell: cell({ id, source }),
+    });
+    FakeSocket.last().send(updated(11, "a", "x = 6", 2), updated(12, "b", "y = 1", 3));
+    expect(store.touchedAt("a")).toBeUndefined();
+    expect(store.touchedAt("b")).toBeDefined();
+    expect(store.text("b")).toBe("y = 1");
   });
 
   it("tells listeners once for many events that come in one frame", () => {

@@ -37,6 +37,11 @@ export class NotebookStore {
   #connection: Connection = { kind: "connecting" };
   #unschedule: (() => void) | null = null;
   #restored = false;
+  /** The cells whose drafts this page has put into storage. */
+  #kept: ReadonlySet<string> = new Set();
+  #keepTimer: ReturnType<typeof setTimeout> | null = null;
+  /** When cells were last changed elsewhere, in ms on the page's clock. */
+  readonly #touched = new Map<string, number>();
 
   constructor(options: StoreOptions) {
     this.id = options.id;
@@ -49,6 +54,7 @@ export class NotebookStore {
         this.#client.updateCell(this.id, cell, { source: text }, { ifMatch }),
       latest: () => this.#client.getNotebook(this.id),
       onChange: () => {
+        this.#keepStranded();
         this.#notify();
       },
       ...(options.saveDelay === undefined ? {} : { delay: options.saveDelay }),
@@ -71,6 +77,8 @@ export class NotebookStore {
   }
 
   stop(): void {
+    if (this.#keepTimer !== null) clearTimeout(this.#keepTimer);
+    this.#keepTimer = null;
     this.#keepDrafts();
     this.#drafts.stop();
     this.#socket.stop();
@@ -104,6 +112,11 @@ export class NotebookStore {
   /** What the editor of a cell shows: the draft, or else the saved source. */
   text(id: string): string {
     return this.#drafts.text(id) ?? this.cell(id)?.source ?? "";
+  }
+
+  /** When a cell's source was last changed by someone else while this page was open. */
+  touchedAt(id: string): number | undefined {
+    return this.#touched.get(id);
   }
 
   /** The one thing that the toolbar says of all drafts. */
@@ -263,7 +276,7 @@ export class NotebookStore {
       for (const id of next.order) {
         const cell = next.cells[id];
         if (cell && cell.source !== previous.cells[id]?.source) {
-          this.#drafts.observe(id, cell.source, next.version);
+          if (this.#drafts.observe(id, cell.source, next.version)) this.#touched.set(id, this.#now());
         }
       }
     }
@@ -283,32 +296,45 @@ export class NotebookStore {
     return `reactive-notebook:drafts:${this.id}`;
   }
 
+  /** What can't be saved now may have to wait for longer than the page lives. */
+  #keepStranded(): void {
+    const stranded = this.#connection.kind === "waiting" || this.troubled() !== null;
+    if ((!stranded && this.#kept.size === 0) || this.#keepTimer !== null) return;
+    this.#keepTimer = setTimeout(() => {
+      this.#keepTimer = null;
+      this.#keepDrafts();
+    }, keepDelay);
+  }
+
+  /** Puts the drafts into storage, beside those that other tabs keep of other cells. */
   #keepDrafts(): void {
     const drafts = [...this.#drafts.all()].map(([cell, { base, text }]) => ({ cell, base, text }));
+    if (drafts.length === 0 && this.#kept.size === 0) return;
+    const mine = new Set([...this.#kept, ...drafts.map(({ cell }) => cell)]);
+    const all = [...this.#readKept().filter(({ cell }) => !mine.has(cell)), ...drafts];
+    this.#kept = new Set(drafts.map(({ cell }) => cell));
     try {
-      if (drafts.length === 0) this.#storage?.removeItem(this.#key);
-      else this.#storage?.setItem(this.#key, JSON.stringify(drafts));
+      if (all.length === 0) this.#storage?.removeItem(this.#key);
+      else this.#storage?.setItem(this.#key, JSON.stringify(all));
     } catch {
       // Storage is full or forbidden; the browser's own question before leaving remains.
     }
   }
 
-  #restoreDrafts(): void {
-    let kept: unknown;
+  #readKept(): KeptDraft[] {
     try {
-      kept = JSON.parse(this.#storage?.getItem(this.#key) ?? "[]");
-      this.#storage?.removeItem(this.#key);
+      const kept: unknown = JSON.parse(this.#storage?.getItem(this.#key) ?? "[]");
+      return Array.isArray(kept) ? kept.filter(isKeptDraft) : [];
     } catch {
-      return;
+      return [];
     }
-    if (!Array.isArray(kept)) return;
-    for (const draft of kept as unknown[]) {
-      if (typeof draft !== "object" || draft === null) continue;
-      const { cell, base, text } = draft as Record<string, unknown>;
-      if (typeof cell === "string" && typeof base === "string" && typeof text === "string") {
-        this.#drafts.restore(cell, base, text);
-      }
-    }
+  }
+
+  #restoreDrafts(): void {
+    const kept = this.#readKept();
+    this.#kept = new Set(kept.map(({ cell }) => cell));
+    for (const { cell, base, text } of kept) this.#drafts.restore(cell, base, text);
+    this.#keepStranded(); // what was restored and saved meanwhile leaves the storage
   }
 
   #notify(): void {
@@ -317,6 +343,21 @@ export class NotebookStore {
       for (const listener of [...this.#listeners]) listener();
     });
   }
+}
+
+/** So long after a change what can't be saved goes into storage, in ms. */
+const keepDelay = 300;
+
+interface KeptDraft {
+  cell: string;
+  base: string;
+  text: string;
+}
+
+function isKeptDraft(value: unknown): value is KeptDraft {
+  if (typeof value !== "object" || value === null) return false;
+  const { cell, base, text } = value as Record<string, unknown>;
+  return typeof cell === "string" && typeof base === "string" && typeof text === "string";
 }
 
 /** The next frame, or a short while in a hidden tab, where no frames are drawn. */

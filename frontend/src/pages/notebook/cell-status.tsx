@@ -1,4 +1,4 @@
-import { useCallback, useMemo } from "react";
+import { useCallback, useEffect, useMemo, useState } from "react";
 import type { Cell, CellError } from "../../api/types.ts";
 import { formatDuration } from "../../lib/format.ts";
 import { useObserved } from "../../lib/observed.ts";
@@ -17,6 +17,7 @@ export function CellStatusNote({ cell }: { cell: Cell }) {
         <StatusWords cell={cell} />
       </p>
       <Why cell={cell} />
+      <ChangedElsewhere cell={cell.id} />
       <NameUnderCursor cell={cell.id} />
       {cell.defines.length > 0 && (
         <p className="note-names">
@@ -147,6 +148,29 @@ function Why({ cell }: { cell: Cell }) {
           <Names names={reason.names} />
         </>
       )}
+    </p>
+  );
+}
+
+/** So long it is told that a cell was changed by someone else, in ms. */
+const toldFor = 6_000;
+
+function ChangedElsewhere({ cell }: { cell: string }) {
+  const at = useSelect(useCallback((store: NotebookStore) => store.touchedAt(cell), [cell]));
+  const [over, setOver] = useState<number | undefined>();
+  useEffect(() => {
+    if (at === undefined) return;
+    const timer = setTimeout(() => {
+      setOver(at);
+    }, toldFor);
+    return () => {
+      clearTimeout(timer);
+    };
+  }, [at]);
+  if (at === undefined || at === over) return null;
+  return (
+    <p className="note-elsewhere" data-testid="changed-elsewhere">
+      changed in another tab
     </p>
   );
 }

@@ -219,6 +219,7 @@ function Cells() {
   const editing = useView() === "edit";
   const container = useRef<HTMLDivElement>(null);
   const { drag, onPointerDown } = useCellDrag(container);
+  useCursorInFirstCell();
   return (
     <div ref={container} className="cells" data-dragging={drag !== null} onPointerDown={editing ? onPointerDown : undefined}>
       {editing && <InsertBar after={null} position="at the top" last={order.length === 0} />}
@@ -243,6 +244,22 @@ function Cells() {
       )}
     </div>
   );
+}
+
+/** A notebook that was just made is there to be written into. */
+function useCursorInFirstCell() {
+  const store = useStore();
+  const { commands } = usePage();
+  const editing = useView() === "edit";
+  useEffect(() => {
+    const order = store.state?.order ?? [];
+    const [first] = order;
+    const untouched = first !== undefined && order.length === 1 && store.text(first) === "" && store.cell(first)?.kind === "python";
+    const free = document.activeElement === null || document.activeElement === document.body;
+    // Where it would bring up a keyboard over half the screen, the person decides.
+    const keyboard = typeof window.matchMedia === "function" && window.matchMedia("(hover: hover)").matches;
+    if (editing && untouched && free && keyboard) commands.edit(first, "start");
+  }, [store, commands, editing]);
 }
 
 const kernelOf = (store: NotebookStore) => store.state?.kernel;

@@ -9,7 +9,7 @@ import { Icon, Mark } from "../../ui/icon.tsx";
 import { Menu, type MenuItem } from "../../ui/menu.tsx";
 import { ThemeMenu, useThemeItems } from "../../ui/theme-menu.tsx";
 import { CellLinks } from "./cell-status.tsx";
-import { exportFormats } from "./export-formats.ts";
+import { exportFormats } from "../../lib/export-formats.ts";
 import { usePage } from "./page-context.ts";
 import { type Panel, panels } from "./panel.tsx";
 import type { View } from "./view.ts";

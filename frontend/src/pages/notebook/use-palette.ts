@@ -2,7 +2,7 @@ import { useNavigate } from "react-router";
 import { useStore } from "../../state/hooks.ts";
 import type { PaletteEntry } from "../../ui/command-palette.tsx";
 import { useThemeItems } from "../../ui/theme-menu.tsx";
-import { exportFormats } from "./export-formats.ts";
+import { exportFormats } from "../../lib/export-formats.ts";
 import { kindNames } from "./kind-names.ts";
 import { usePage } from "./page-context.ts";
 import { type Panel, panels } from "./panel.tsx";

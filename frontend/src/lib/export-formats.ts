@@ -1,4 +1,4 @@
-import type { ExportFormat } from "../../api/types.ts";
+import type { ExportFormat } from "../api/types.ts";
 
 export const exportFormats: readonly [format: ExportFormat, label: string][] = [
   ["ipynb", "Jupyter notebook (.ipynb)"],
