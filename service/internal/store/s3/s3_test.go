@@ -3,8 +3,14 @@ package s3
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -81,6 +87,46 @@ func TestS3Store(t *testing.T) {
 		page, err := b.List(t.Context(), session.Query{Limit: 10})
 		require.NoError(t, err)
 		require.EqualValues(t, 1+2*each, page.Notebooks[0].Version, "a list is never older than the objects")
+	})
+	t.Run("a bucket that does not answer is told apart from a fault", func(t *testing.T) {
+		behind, err := url.Parse(os.Getenv("AWS_ENDPOINT_URL"))
+		require.NoError(t, err)
+		var busy atomic.Bool
+		proxy := httputil.NewSingleHostReverseProxy(behind)
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if busy.Load() {
+				w.WriteHeader(http.StatusServiceUnavailable) // SlowDown
+				return
+			}
+			proxy.ServeHTTP(w, r)
+		}))
+		defer front.Close()
+		t.Setenv("AWS_ENDPOINT_URL", front.URL)
+		t.Setenv("AWS_MAX_ATTEMPTS", "1")
+		s := opened(t, "notebooks/away")
+		n := storetest.Full("N")
+		require.NoError(t, s.Create(t.Context(), n))
+		away := func() {
+			t.Helper()
+			_, getErr := s.Get(t.Context(), n.ID)
+			_, listErr := s.List(t.Context(), session.Query{Limit: 1})
+			for _, err := range []error{
+				getErr, listErr, s.Create(t.Context(), storetest.Full("x")), s.Delete(t.Context(), n.ID, 0),
+				s.Apply(t.Context(), session.Change{Notebook: n, Ran: []string{n.Cells[0].ID}}),
+			} {
+				var unavailable *session.UnavailableError
+				require.ErrorAs(t, err, &unavailable)
+				require.Positive(t, unavailable.RetryAfter)
+			}
+		}
+		busy.Store(true)
+		away()
+		busy.Store(false)
+		got, err := s.Get(t.Context(), n.ID)
+		require.NoError(t, err)
+		storetest.Same(t, n, got)
+		front.Close()
+		away()
 	})
 	t.Run("a bucket that isn't there is said at once", func(t *testing.T) {
 		_, err := Open(t.Context(), "elsewhere/x")
