@@ -351,7 +351,7 @@ func (m *Manager) refresh(ctx context.Context, id string) {
 func (m *Manager) overtaken(ctx context.Context, id string, s *Session) (over bool) {
 	kept, err := m.opt.Store.Get(ctx, id)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		m.opt.Log.WarnContext(ctx, "what is in memory could not be compared with the store", "notebook", id, "error", err)
+		m.opt.Log.WarnContext(ctx, "what is in memory could not be compared with the store", "error", err)
 		return false
 	}
 	finished := make(chan struct{})
@@ -381,20 +381,11 @@ func doubtful(err error) bool {
 	return errors.Is(err, ErrCellNotFound) || errors.As(err, &version) || errors.As(err, &field)
 }
 
-// current returns the session of a notebook if it is open, else nil.
+// current returns the session of a notebook, or nil if there is none or none yet.
 func (m *Manager) current(id string) *Session {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	o := m.sessions[id]
-	if o == nil {
-		return nil
-	}
-	select {
-	case <-o.done:
-		return o.session // nil if it could not be opened
-	default:
-		return nil // it is being opened
-	}
+	return m.sessions[id].opened()
 }
 
 // Get returns a notebook with its results.
