@@ -215,7 +215,7 @@ func (s *Session) compare(kept *notebook.Notebook) error {
 		return nil
 	}
 	for _, c := range kept.Cells {
-		if mine := s.doc.Cell(c.ID); mine != nil && c.ExecutionCount > mine.ExecutionCount {
+		if mine := s.page.cell(c.ID); mine != nil && c.ExecutionCount > mine.ExecutionCount {
 			s.closing = true
 			return &outdatedError{ErrBusy}
 		}

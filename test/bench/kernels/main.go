@@ -177,7 +177,7 @@ func (b bench) prints() ([]measure.Result, error) {
 		})
 	}
 	theirs := func() (float64, error) { return b.jupyter.seconds("show", source) }
-	medians, err := measure.Interleaved(5, ours, python, theirs)
+	medians, err := measure.Interleaved(3, ours, python, theirs)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (b bench) fan() ([]measure.Result, error) {
 	for i := range 1000 {
 		sources = append(sources, fmt.Sprintf("f%d = root + %d", i, i))
 	}
-	ours, theirs, err := b.all(5, sources)
+	ours, theirs, err := b.all(3, sources)
 	return []measure.Result{{
 		What: "fan of 1,000 cells", Unit: "ms", Ours: ours * 1e3, Theirs: theirs * 1e3, Beside: besideJupyter,
 	}}, err
