@@ -14,37 +14,69 @@ const more = [
   "import matplotlib.pyplot as plt\n\nplt.figure(figsize=(6, 2.4))\nplt.bar(counts['year'], counts['Skerry'])\nplt.show()",
 ];
 
+const widths = [390, 768, 1440];
+
 for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
-  for (const width of [390, 900, 1440]) {
-    scenario(
-      `the pages fit ${width} pixels in ${colorScheme} colours`,
-      async ({ notebook, visit }) => {
-        const id = await notebook([...showcase.cells, ...more], showcase.name);
-        await notebook([], "A notebook with a name that is a good deal longer than what fits on one line of a narrow telephone screen");
-        const page = await visit(`/notebooks/${id}`);
-        const open = new NotebookPage(page);
-        await open.ready();
-        await page.getByRole("button", { name: "Run all" }).click();
-        for (const [number, status] of [[2, "ok"], [3, "ok"], [4, "ok"], [5, "error"], [6, "blocked"], [7, "ok"], [8, "ok"]]) await open.becomes(number, status);
+  scenario(
+    `the pages fit ${widths.join(", ")} pixels in ${colorScheme} colours`,
+    async ({ notebook, visit }) => {
+      const id = await notebook([...showcase.cells, ...more], showcase.name);
+      await notebook([], "A notebook with a name that is a good deal longer than what fits on one line of a narrow telephone screen");
+      const page = await visit(`/notebooks/${id}`);
+      const open = new NotebookPage(page);
+      await open.ready();
+      await page.getByRole("button", { name: "Run all" }).click();
+      for (const [number, status] of [[2, "ok"], [3, "ok"], [4, "ok"], [5, "error"], [6, "blocked"], [7, "ok"], [8, "ok"]]) await open.becomes(number, status);
+      const picture = async (name, width, options = {}) => {
+        await fits(page, colorScheme);
+        const path = `${artifacts}${name}-${colorScheme}-${width}.png`;
+        await page.screenshot({ path, animations: "disabled", ...options });
+        assert.ok((await stat(path)).size > 5_000);
+      };
+
+      for (const width of widths) {
+        await page.setViewportSize({ width, height: width < 600 ? 844 : 900 });
         await open.plot(4);
         await eventually(async () => assert.ok(await open.output(8).locator("img").evaluate((image) => image.complete && image.naturalWidth > 0)));
         // Cells off the screen are not drawn until they have been on it.
         for (const number of [8, 7, 5, 4, 2]) await open.cell(number).scrollIntoViewIfNeeded();
         await open.cell(2).locator(".monaco-editor").first().waitFor();
-        await fits(page, colorScheme);
-        await page.screenshot({ path: `${artifacts}notebook-${colorScheme}-${width}.png`, fullPage: true, animations: "disabled" });
+        // Nothing of the toolbar lies beside the screen, where nobody would look for it.
+        const toolbar = page.getByRole("toolbar", { name: "Notebook" });
+        await eventually(async () => {
+          const last = await toolbar.locator(":scope > *").last().boundingBox();
+          assert.ok(last.x + last.width <= width, `the toolbar ends at ${last.x + last.width} of ${width} pixels`);
+        });
+        await picture("notebook", width, { fullPage: true });
 
-        await page.getByRole("link", { name: "All notebooks" }).click();
-        await page.locator(`[data-notebook-id="${id}"]`).waitFor();
-        await fits(page, colorScheme);
-        await page.screenshot({ path: `${artifacts}list-${colorScheme}-${width}.png`, animations: "disabled" });
-        for (const name of ["notebook", "list"]) {
-          assert.ok((await stat(`${artifacts}${name}-${colorScheme}-${width}.png`)).size > 5_000);
-        }
-      },
-      { colorScheme, viewport: { width, height: width < 600 ? 844 : 900 } },
-    );
-  }
+        await page.evaluate(() => scrollTo(0, 0));
+        await toolbar.getByRole("button", { name: "Graph", exact: true }).click();
+        await page.locator(".graph-node").first().waitFor();
+        await picture("graph", width);
+        await page.getByRole("button", { name: "Close graph" }).click();
+      }
+
+      await page.keyboard.press("Control+k");
+      await page.getByRole("dialog", { name: "Commands" }).waitFor();
+      await picture("palette", widths.at(-1));
+      await page.keyboard.press("Escape");
+      await page.goto(new URL("?view=app", page.url()).href);
+      await open.ready();
+      await open.plot(4);
+      for (const width of widths) {
+        await page.setViewportSize({ width, height: 900 });
+        await picture("app", width);
+      }
+
+      await page.getByRole("link", { name: "All notebooks" }).click();
+      await page.locator(`[data-notebook-id="${id}"]`).waitFor();
+      for (const width of widths) {
+        await page.setViewportSize({ width, height: 900 });
+        await picture("list", width);
+      }
+    },
+    { colorScheme, viewport: { width: 1440, height: 900 } },
+  );
 }
 
 /** Nothing is wider than the window, and the colours are those that were asked for. */
