@@ -28,6 +28,27 @@ go_packages() { # import paths below the given pattern, without the infrastructu
 # results does not see it change.
 test_go() { go test -count=1 -timeout 15m $(go_packages ./service/... ./frontend ./test/...); }
 
+# fuzz gives each decoder of what others send a few seconds. Coverage guides it
+# where building for that is cheap; the API has SQLite below it, which would take
+# minutes.
+fuzz() {
+	local status=0 dir file package target
+	dir=$(mktemp -d)
+	while IFS=: read -r file target; do
+		package=$(dirname "$file")
+		printf '%s %s\n' "$package" "$target"
+		if [ "$package" = service/internal/api ]; then
+			[ -e "$dir/api.test" ] || go test -c -o "$dir/api.test" "./$package" || return 1
+			(cd "$package" && "$dir/api.test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime 3s -test.parallel 1 \
+				-test.fuzzcachedir "$dir/$target") || status=1
+		else
+			go test -run '^$' -fuzz "^$target\$" -fuzztime 3s -parallel 1 "./$package" || status=1
+		fi
+	done < <(grep -roE '^func Fuzz[A-Za-z]+' --include='*_test.go' service | sed 's/func //')
+	rm -rf "$dir"
+	return $status
+}
+
 printf '== setup\n'
 if ! tools=$("$stack" setup go python terraform moto frontend page browser chromium); then
 	echo '== setup: FAILED' >&2
@@ -56,6 +77,7 @@ part 'terraform fmt' env -u TF_CLI_CONFIG_FILE "$terraform" fmt -check -recursiv
 part 'eslint' frontend npm run --silent lint
 part 'vitest' frontend npm test --silent
 part 'go test: service' test_go
+part 'fuzz' fuzz
 part 'go test: the browser' go test -count=1 -timeout 20m ./test/browser/...
 part 'go test: the whole stack' go test -count=1 -timeout 20m ./test/stack/...
 

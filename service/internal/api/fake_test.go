@@ -406,6 +406,7 @@ func (s *served) do(method, path, body string, headers ...string) answer {
 	require.NoError(s.t, err)
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusSwitchingProtocols {
+		described.check(s.t, method, req.URL.Path, body, res, nil)
 		return answer{res, ""} // its body is the connection
 	}
 	raw, err := io.ReadAll(res.Body)

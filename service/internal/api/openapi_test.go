@@ -2,15 +2,19 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"mime"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,9 +28,109 @@ type description struct {
 		Schemas   map[string]schema
 		Responses map[string]response
 	}
+
+	mu   sync.Mutex
+	seen map[string]bool // what the tests were answered: operation and status, or its class
+}
+
+// saw notes an answer.
+func (d *description) saw(o *operation, status int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.seen == nil {
+		d.seen = map[string]bool{}
+	}
+	d.seen[fmt.Sprintf("%s %d", o.name, status)] = true
+	d.seen[fmt.Sprintf("%s %dXX", o.name, status/100)] = true
+}
+
+// unseen returns the answers that are described and that no test got.
+func (d *description) unseen() (missing []string) {
+	for template, methods := range d.Paths {
+		for method, raw := range methods {
+			if method == "parameters" {
+				continue
+			}
+			o := &operation{}
+			if err := json.Unmarshal(raw, o); err != nil {
+				panic(err)
+			}
+			for status := range o.Responses {
+				answer := strings.ToUpper(method) + " " + template + " " + status
+				if !d.seen[answer] && !slices.Contains(withoutFaults, answer) {
+					missing = append(missing, answer)
+				}
+			}
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
+
+// withoutFaults are answers that clients must be ready for, as anything may
+// fail, and that nothing brings about here: these operations ask no other part.
+var withoutFaults = []string{
+	"GET /health 5XX", "GET /api/openapi.json 5XX", "GET /api/connections 5XX", "POST /api/session 5XX", "DELETE /api/session 5XX",
+}
+
+// TestMain requires, after all tests, that they held every answer that is
+// described against the description.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	chosen := flag.Lookup("test.run").Value.String() + flag.Lookup("test.skip").Value.String() + flag.Lookup("test.fuzz").Value.String() + flag.Lookup("test.list").Value.String()
+	if missing := described.unseen(); code == 0 && chosen == "" && len(missing) > 0 {
+		fmt.Fprintf(os.Stderr, "no test gets these answers, which openapi.json describes:\n  %s\n", strings.Join(missing, "\n  "))
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func TestEveryOperationSaysWhatIsWrong(t *testing.T) {
+	s := serve(t, withToken)
+	n := s.notebook()
+	base, auth := "/api/notebooks/"+n.ID, "Authorization: Bearer "+token
+	cell := base + "/cells/" + n.Cells[0].ID
+	for _, one := range []struct{ method, path, body, call string }{
+		{"GET", "/api/notebooks", "", "List"},
+		{"POST", "/api/notebooks", `{"name":"N"}`, "Create"},
+		{"POST", "/api/notebooks/import", `{"nbformat":4,"cells":[]}`, "Create"},
+		{"GET", base, "", "Get"},
+		{"PATCH", base, `{"name":"M"}`, "Update"},
+		{"DELETE", base, "", "Delete"},
+		{"POST", base + "/cells", `{}`, "CreateCell"},
+		{"PATCH", cell, `{"source":"x"}`, "UpdateCell"},
+		{"DELETE", cell, "", "DeleteCell"},
+		{"GET", base + "/export?format=py", "", "Get"},
+		{"POST", base + "/run", `{}`, "Run"},
+		{"POST", base + "/interrupt", "", "Interrupt"},
+		{"POST", base + "/restart", `{}`, "Restart"},
+		{"GET", base + "/graph", "", "Graph"},
+		{"GET", base + "/variables", "", "Variables"},
+		{"POST", base + "/complete", `{"cell_id":"` + n.Cells[0].ID + `","source":"x","cursor":1}`, "Complete"},
+		{"GET", "/api/ws/notebooks/" + n.ID, "", "Get"},
+		{"GET", "/api/connections", "", ""},
+		{"DELETE", "/api/session", "", ""},
+	} {
+		s.do(one.method, one.path, one.body).problem(t, 401)
+		if one.call == "" {
+			continue
+		}
+		s.mu.Lock()
+		s.fails[one.call] = errors.New("as asked")
+		s.mu.Unlock()
+		s.do(one.method, one.path, one.body, auth).problem(t, 500)
+		s.mu.Lock()
+		delete(s.fails, one.call)
+		s.mu.Unlock()
+	}
+	s.do("POST", "/api/session", `{"token":"wrong"}`).problem(t, 401)
+	open := serve(t) // which answers to this machine's names only
+	open.do("GET", "/api/openapi.json", "", "Host: notebooks.example").problem(t, 403)
+	require.Equal(t, 101, open.handshake(open.notebook().ID).StatusCode)
 }
 
 type operation struct {
+	name        string
 	RequestBody *struct {
 		Required bool
 		Content  map[string]struct{ Schema schema }
@@ -56,7 +160,7 @@ func (d *description) operation(method, path string) *operation {
 		if !ok || !regexp.MustCompile("^"+regexp.MustCompile(`\{[a-z]+\}`).ReplaceAllString(template, `[^/]+`)+"$").MatchString(path) {
 			continue
 		}
-		o := &operation{}
+		o := &operation{name: method + " " + template}
 		if err := json.Unmarshal(raw, o); err != nil {
 			panic(err)
 		}
@@ -69,6 +173,9 @@ func (d *description) operation(method, path string) *operation {
 func (d *description) check(t *testing.T, method, path, body string, res *http.Response, raw []byte) {
 	t.Helper()
 	o := d.operation(method, path)
+	if o != nil {
+		d.saw(o, res.StatusCode)
+	}
 	if o == nil || res.StatusCode == http.StatusForbidden {
 		return // not an operation, or kept out before it was one
 	}
