@@ -11,21 +11,23 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/postgrestest"
 )
 
 // TestEveryAcknowledgedChangeSurvivesSIGKILL edits notebooks from several
-// sides, kills the service in the middle of it, starts it again and looks for
-// every change that it had acknowledged, over and over on the same notebooks.
-// CRASHES says how often it is killed.
+// sides, by requests and on sockets, kills the service in the middle of it,
+// starts it again and looks for every change that it had acknowledged, over and
+// over on the same notebooks. CRASHES says how often it is killed.
 func TestEveryAcknowledgedChangeSurvivesSIGKILL(t *testing.T) {
 	t.Parallel()
 	crashes := 200
@@ -77,7 +79,8 @@ type editor struct {
 	t      *testing.T
 	client *http.Client
 	url    string
-	number int // of its next text, so that no two are alike
+	socket *websocket.Conn // of the shared notebook, for every other editor; else nil
+	number int             // of its next text, so that no two are alike
 
 	own     *document  // nil: it was deleted
 	pending []document // what the notebook may be instead, if the last change was done without our hearing of it
@@ -127,8 +130,15 @@ func (c *crasher) round() {
 	defer stop()
 	first := make(chan struct{}, 1)
 	var wg sync.WaitGroup
-	for _, e := range c.editors {
+	for i, e := range c.editors {
 		e.client, e.url = &http.Client{Transport: transport}, s.url
+		if i%2 == 1 {
+			socket, res, err := websocket.DefaultDialer.DialContext(ctx, "ws"+strings.TrimPrefix(s.url, "http")+"/api/ws/notebooks/"+c.shared, nil)
+			require.NoError(c.t, err)
+			require.NoError(c.t, res.Body.Close())
+			defer socket.Close()
+			e.socket = socket
+		}
 		wg.Go(func() {
 			for ctx.Err() == nil && e.edit(ctx) {
 				select {
@@ -217,7 +227,11 @@ func (e *editor) edit(ctx context.Context) bool {
 	if rand.IntN(3) == 0 {
 		e.written++
 		e.tried = e.written
-		if !e.send(ctx, "PATCH", e.shared+"/cells/"+e.cell, map[string]any{"source": strconv.Itoa(e.tried)}, nil) {
+		if e.socket != nil {
+			if !e.command(map[string]any{"type": "cell.update", "cell_id": e.cell, "source": strconv.Itoa(e.tried)}) {
+				return false
+			}
+		} else if !e.send(ctx, "PATCH", e.shared+"/cells/"+e.cell, map[string]any{"source": strconv.Itoa(e.tried)}, nil) {
 			return false
 		}
 		e.sure = e.tried
@@ -281,6 +295,39 @@ func (e *editor) edit(ctx context.Context) bool {
 		e.deleted, e.own = append(e.deleted, next.ID), nil
 	}
 	return true
+}
+
+// command sends a command on the socket and returns whether it was acknowledged.
+func (e *editor) command(command map[string]any) bool {
+	command["request_id"] = e.number
+	if e.socket.WriteJSON(command) != nil {
+		return false
+	}
+	for {
+		var reply struct {
+			Type      string
+			RequestID int `json:"request_id"`
+			OK        bool
+			Problem   json.RawMessage
+		}
+		_, raw, err := e.socket.ReadMessage()
+		if err != nil {
+			return false
+		}
+		if err := json.Unmarshal(raw, &reply); err != nil {
+			e.t.Errorf("%v in %s", err, raw)
+			return false
+		}
+		switch {
+		case reply.Type != "reply":
+		case !reply.OK || reply.RequestID != e.number:
+			e.t.Errorf("reply to %d: %s", e.number, raw)
+			return false
+		default:
+			e.acknowledged++
+			return true
+		}
+	}
 }
 
 // send makes a request and returns whether it was acknowledged. An answer that
