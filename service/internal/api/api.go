@@ -114,6 +114,7 @@ type API struct {
 	draining  atomic.Bool
 	active    atomic.Int64 // requests under way
 	sockets   socketServer
+	lists     answers
 }
 
 // New returns an API that is ready to serve.
@@ -398,6 +399,43 @@ const maxPooled = 1 << 20
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
+// answers keeps encoded pages of the list of notebooks.
+type answers struct {
+	mu   sync.Mutex
+	kept map[session.Stamp][]byte
+}
+
+const maxAnswers = 64
+
+// Load returns the encoded page, if it is there. It must not be changed.
+func (l *answers) Load(s session.Stamp) ([]byte, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	answer, ok := l.kept[s]
+	return answer, ok
+}
+
+// Store keeps an encoded page. Those of stamps that will not come again are
+// dropped with all others when there are many.
+func (l *answers) Store(s session.Stamp, answer []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.kept == nil || len(l.kept) >= maxAnswers {
+		l.kept = map[session.Stamp][]byte{}
+	}
+	l.kept[s] = answer
+}
+
+// encode writes the JSON of an answer.
+func encode(buf *bytes.Buffer, value any) error {
+	encoder := json.NewEncoder(buf)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	return nil
+}
+
 // respond answers with JSON, encoded before the first byte is sent, so that a
 // value that can't be encoded is still a proper error.
 func respond(c *gin.Context, status int, value any) error {
@@ -408,10 +446,8 @@ func respond(c *gin.Context, status int, value any) error {
 			buffers.Put(buf)
 		}
 	}()
-	encoder := json.NewEncoder(buf)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
-		return fmt.Errorf("encode answer: %w", err)
+	if err := encode(buf, value); err != nil {
+		return err
 	}
 	c.Data(status, "application/json", buf.Bytes())
 	return nil

@@ -388,3 +388,21 @@ func TestReloadingAndReconnectingDuringARunLosesNothing(t *testing.T) {
 		require.Equal(t, want[n.Cells[0].ID], kept.Cells[0].Outputs[0].Text)
 	}
 }
+
+func TestTheListFollowsNotebooksAndTheirKernels(t *testing.T) {
+	w := serveWhole(t)
+	n := w.create("1")
+	list := func() (line notebook.Summary) {
+		var page struct{ Notebooks []notebook.Summary }
+		for range 2 { // the second time from what is kept
+			w.do("GET", "/api/notebooks", "", 200, &page)
+		}
+		return page.Notebooks[0]
+	}
+	require.Equal(t, notebook.KernelNone, list().Kernel.Status)
+	w.do("POST", "/api/notebooks/"+n.ID+"/run?wait=60", "", 200, nil)
+	require.Equal(t, notebook.KernelIdle, list().Kernel.Status)
+	w.do("PATCH", "/api/notebooks/"+n.ID, `{"name":"Other"}`, 200, nil)
+	require.Equal(t, "Other", list().Name)
+	require.Equal(t, notebook.KernelIdle, list().Kernel.Status)
+}

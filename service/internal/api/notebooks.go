@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -139,7 +140,20 @@ func (a *API) listNotebooks(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, page)
+	if page.Stamp.Store == 0 {
+		return respond(c, http.StatusOK, page)
+	}
+	answer, ok := a.lists.Load(page.Stamp)
+	if !ok {
+		var buf bytes.Buffer
+		if err := encode(&buf, page); err != nil {
+			return err
+		}
+		answer = buf.Bytes()
+		a.lists.Store(page.Stamp, answer)
+	}
+	c.Data(http.StatusOK, "application/json", answer)
+	return nil
 }
 
 func badQuery(name, message string) *Problem {

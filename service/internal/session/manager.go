@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
@@ -76,6 +78,8 @@ type Manager struct {
 	running  sync.WaitGroup // sessions' goroutines
 
 	slots slots
+
+	kernelChanges atomic.Uint64 // rises after a kernel's state has changed, as lists show it
 }
 
 // opening is a session, or the attempt to open it.
@@ -171,6 +175,9 @@ func (m *Manager) List(ctx context.Context, q Query) (Page, error) {
 	if err != nil {
 		return Page{}, err
 	}
+	// Before the states are looked at: newer ones under this number do no harm.
+	page.Stamp.Kernels = m.kernelChanges.Load()
+	page.Notebooks = slices.Clone(page.Notebooks)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range page.Notebooks {
@@ -303,6 +310,7 @@ func (m *Manager) forget(id string, o *opening) {
 	defer m.mu.Unlock()
 	if m.sessions[id] == o {
 		delete(m.sessions, id)
+		m.kernelChanges.Add(1)
 	}
 }
 

@@ -422,6 +422,7 @@ func (s *Session) setKernel(status notebook.KernelStatus, reason string) {
 	}
 	s.doc.Kernel = next
 	s.status.Store(status)
+	s.m.kernelChanges.Add(1)
 	s.emit("kernel.status", next)
 }
 

@@ -10,6 +10,7 @@ import (
 // that isn't there, and are safe for concurrent use.
 type Store interface {
 	// List returns a page of notebooks, newest first by creation, then id.
+	// The page's notebooks are nobody's to change. Stamp.Kernels is not its own.
 	// A cursor that it did not give is a *notebook.FieldError on "cursor".
 	List(ctx context.Context, q Query) (Page, error)
 	// Get returns the whole notebook with its results. The kernel is "none".

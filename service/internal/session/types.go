@@ -150,4 +150,10 @@ type Query struct {
 type Page struct {
 	Notebooks  []notebook.Summary `json:"notebooks"`
 	NextCursor *string            `json:"next_cursor"`
+
+	Stamp Stamp `json:"-"`
 }
+
+// Stamp tells pages of the list apart: two pages of one process with the same
+// one are equal, unless it is the zero value for Store, which says nothing.
+type Stamp struct{ Store, Kernels uint64 }

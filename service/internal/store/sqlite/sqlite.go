@@ -47,6 +47,7 @@ type Store struct {
 	read   *sql.DB
 	write  *sql.DB
 	writer *sql.Conn // only the writing goroutine uses it
+	lists  *lists
 
 	jobs     chan *job
 	closing  chan struct{} // closed by Close: take no more jobs
@@ -112,9 +113,10 @@ func (s *Store) open(ctx context.Context) error {
 	if s.read, err = sql.Open("sqlite", dsn(path, busyTimeout, "query_only(1)")); err != nil {
 		return err
 	}
-	s.read.SetMaxOpenConns(readers)
-	s.read.SetMaxIdleConns(readers)
-	return s.read.PingContext(ctx)
+	s.read.SetMaxOpenConns(readers + 1) // and one for lists
+	s.read.SetMaxIdleConns(readers + 1)
+	s.lists, err = openLists(ctx, s.read)
+	return err
 }
 
 // syncDir makes the names of a directory's files last. SQLite does so for the
@@ -154,6 +156,9 @@ func dsn(path string, pragmas ...string) string {
 
 func (s *Store) release() error {
 	var errs []error
+	if s.lists != nil {
+		errs = append(errs, s.lists.close())
+	}
 	if s.read != nil {
 		errs = append(errs, s.read.Close())
 	}
@@ -503,6 +508,15 @@ func (s *Store) Delete(ctx context.Context, id string, base int64) error {
 
 // List is session.Store's.
 func (s *Store) List(ctx context.Context, q session.Query) (session.Page, error) {
+	select {
+	case <-s.closing:
+		return session.Page{}, errClosed
+	default:
+	}
+	return s.lists.get(ctx, q, func() (session.Page, error) { return s.list(ctx, q) })
+}
+
+func (s *Store) list(ctx context.Context, q session.Query) (session.Page, error) {
 	text := `SELECT id, name, version, cell_count, created_at, updated_at FROM notebooks WHERE TRUE`
 	var args []any
 	if q.Search != "" {

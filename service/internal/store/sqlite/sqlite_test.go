@@ -12,11 +12,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
@@ -338,4 +340,47 @@ func crashWriter(path string) {
 	}
 	time.Sleep(time.Minute) // the parent kills long before
 	os.Exit(1)
+}
+
+func TestAListThatIsKeptEndsWithAnyChangeOfTheDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notebooks.db")
+	ours, theirs := opened(t, path), opened(t, path)
+	names := func() (found []string, stamp session.Stamp) {
+		page, err := ours.List(t.Context(), session.Query{Limit: 10})
+		require.NoError(t, err)
+		for _, n := range page.Notebooks {
+			found = append(found, n.Name)
+		}
+		return found, page.Stamp
+	}
+	empty, first := names()
+	require.Empty(t, empty)
+	_, again := names()
+	require.Equal(t, first, again, "nothing has changed")
+	require.NotZero(t, first.Store)
+	for i, s := range []*Store{ours, theirs} {
+		require.NoError(t, s.Create(t.Context(), notebook.New(fmt.Sprint("n", i), notebook.Auto)))
+		found, stamp := names()
+		require.Len(t, found, i+1, "whoever has changed it")
+		require.NotEqual(t, first, stamp)
+	}
+	// Under concurrency a page is never older than what was acknowledged before
+	// it was asked for.
+	var work sync.WaitGroup
+	for w := range 4 {
+		work.Go(func() {
+			for i := range 20 {
+				n := notebook.New(fmt.Sprint("w", w, "-", i), notebook.Auto)
+				if !assert.NoError(t, theirs.Create(t.Context(), n)) {
+					return
+				}
+				page, err := ours.List(t.Context(), session.Query{Limit: 100})
+				if !assert.NoError(t, err) {
+					return
+				}
+				assert.True(t, slices.ContainsFunc(page.Notebooks, func(s notebook.Summary) bool { return s.ID == n.ID }), n.Name)
+			}
+		})
+	}
+	work.Wait()
 }
