@@ -52,14 +52,15 @@ func run(ctx context.Context, root string, args []string, out io.Writer) error {
 	for _, part := range parts {
 		fmt.Fprintf(os.Stderr, "== %s\n", part)
 		results, err := runPart(ctx, filepath.Join(root, part, "run"))
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if len(results) > 0 {
+			report.WriteString("\n" + table(results))
+		}
+		if ctx.Err() != nil { // what there is by then is told
+			failed = append(failed, ctx.Err())
+			break
 		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s: %w", part, err))
-		}
-		if len(results) > 0 {
-			report.WriteString("\n" + table(results))
 		}
 	}
 	fmt.Fprint(out, report.String())

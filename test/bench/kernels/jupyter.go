@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 )
 
@@ -29,6 +30,7 @@ func startJupyter(ctx context.Context) (*jupyter, error) {
 		return nil, errors.New("BENCH_PYTHON names no interpreter that has jupyter-client: run this by `make bench`")
 	}
 	j := &jupyter{cmd: exec.CommandContext(ctx, python, "-c", jupyterSource)}
+	j.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // interrupted once, by Cancel, it ends its kernels
 	j.cmd.Cancel = func() error { return j.cmd.Process.Signal(os.Interrupt) }
 	j.cmd.WaitDelay = 20 * time.Second
 	j.cmd.Stderr = os.Stderr
