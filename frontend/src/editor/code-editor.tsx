@@ -126,7 +126,10 @@ export function CodeEditor({ cell, kind, text, label, models, commands, focus, f
       element.style.height = `${editor.getContentHeight()}px`;
       editor.layout();
     };
-    editor.onDidContentSizeChange(fit);
+    // Most keys change the width alone, which takes no place on the page.
+    editor.onDidContentSizeChange(({ contentHeightChanged }) => {
+      if (contentHeightChanged) fit();
+    });
     editor.onDidFocusEditorText(() => {
       setFocused(true);
       tellWord();

@@ -6,6 +6,8 @@ import { cssColour, type Line, type Style, Terminal } from "./terminal.ts";
 const linesShown = 1_000;
 const linesMore = 5_000;
 const blockSize = 100;
+/** Text of more blocks is laid out only where it is on the screen. */
+const longText = 10;
 
 interface Props {
   text: string;
@@ -52,7 +54,7 @@ export function StreamText({ text, label, from }: Props) {
       {from === "end" && button}
       {/* Scrolls by keyboard too, so it can take the focus. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <pre ref={box} className="terminal-text" tabIndex={0} aria-label={label} onScroll={onScroll}>
+      <pre ref={box} className="terminal-text" data-long={blocks.length > longText} tabIndex={0} aria-label={label} onScroll={onScroll}>
         {blocks.map((block) => (
           <Block key={block.from} lines={block.lines} />
         ))}

@@ -95,6 +95,8 @@ export class NotebookPage {
   /** Waits until a cell's outputs hold a text, or match a pattern. */
   async says(number, expected) {
     return eventually(async () => {
+      // Far from the screen nothing is laid out, and there is no text that one could see.
+      await this.output(number).scrollIntoViewIfNeeded({ timeout: 5000 });
       const said = await this.output(number).innerText({ timeout: 5000 });
       const held = typeof expected === "string" ? said.includes(expected) : expected.test(said);
       assert.ok(held, `cell ${number} does not say ${expected} but:\n${said.slice(-1000)}`);

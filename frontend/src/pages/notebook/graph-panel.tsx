@@ -281,7 +281,7 @@ function GraphNode({ id, number, at, here, lit, onActive, onGo }: NodeProps) {
       onBlur={() => { onActive(null); }}
       onClick={() => { onGo(id); }}
     >
-      <span className="graph-number">{number}</span>
+      <span className="graph-number">{number}</span>{" "}
       <span className="graph-words">{words}</span>
     </button>
   );
