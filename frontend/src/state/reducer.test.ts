@@ -67,6 +67,23 @@ describe("a stream recorded from the service", () => {
   });
 });
 
+describe("a stream recorded from the service, out of order", () => {
+  it("is known to be lost wherever two events change places, and goes on from the next snapshot", () => {
+    const numbered = frames.filter((frame) => frame.type !== "presence" && frame.type !== "snapshot");
+    for (let at = 0; at < numbered.length - 1; at++) {
+      const swapped = [...numbered.slice(0, at), numbered[at + 1], numbered[at], ...numbered.slice(at + 2)];
+      const state = replay([frames[0], ...swapped]);
+      expect(state.lost).toBe(true);
+      expect(state.seq, "nothing is applied past the gap").toBe((frames[0] as { seq: number }).seq + at);
+      // The snapshot that the page then asks for; what comes late after it changes nothing.
+      const whole = { type: "snapshot", epoch: state.epoch, seq: 10_000, notebook: final, clients: 1 };
+      const healed = replay([whole, ...numbered.slice(at)], state);
+      expect(healed.lost).toBe(false);
+      expect(shown(inOrder(healed))).toEqual(shown(final.cells));
+    }
+  });
+});
+
 describe("reduce", () => {
   const base = () => replay([snapshot([cell({ id: "a" }), cell({ id: "b" }), cell({ id: "c" })])]);
 

@@ -45,8 +45,10 @@ export function CellSource({ cell, number, readOnly }: { cell: Cell; number: num
       },
       move: (direction) => void commands.move(id, direction),
       atWord: (word) => {
-        if (word !== null) name.set(isShared(store, word) ? { name: word, cell: id } : null);
-        else if (name.value?.cell === id) name.set(null);
+        const before = name.value;
+        // Told with every move of the cursor; the cells are only of a change.
+        if (word === null ? before?.cell !== id : before?.cell === id && before.name === word) return;
+        name.set(word !== null && isShared(store, word) ? { name: word, cell: id } : null);
       },
       define: (word) => {
         commands.goToDefinition(word);

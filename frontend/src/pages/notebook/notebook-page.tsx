@@ -1,4 +1,5 @@
 import { type KeyboardEvent, useEffect, useMemo, useRef, useState } from "react";
+import { createPortal } from "react-dom";
 import { Link, useParams } from "react-router";
 import { useSession } from "../../app/session.tsx";
 import { useToasts } from "../../app/toasts.tsx";
@@ -237,9 +238,13 @@ function Cells() {
       {drag && (
         <>
           <div className="drop-line" style={{ top: drag.line }} />
-          <div className="drag-label" style={{ left: drag.x, top: drag.y }}>
-            Cell {order.indexOf(drag.cell) + 1}
-          </div>
+          {createPortal(
+            // Beside the pointer, wherever the cells' column is moved to.
+            <div className="drag-label" style={{ left: drag.x, top: drag.y }}>
+              Cell {order.indexOf(drag.cell) + 1}
+            </div>,
+            document.body,
+          )}
         </>
       )}
     </div>
