@@ -20,7 +20,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
-	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -35,10 +35,12 @@ import (
 )
 
 const (
-	suffix    = ".json"
-	readers   = 16 // objects read at once for a list
-	attempts  = 20 // of a conditional write against others who write
-	jsonMedia = "application/json"
+	suffix   = ".json"
+	readers  = 16 // objects read at once for a list
+	attempts = 20 // of a conditional write against others who write
+
+	readTimeout = time.Minute // of one object for a list
+	jsonMedia   = "application/json"
 )
 
 // Store is a session.Store. Use Open.
@@ -47,14 +49,7 @@ type Store struct {
 	bucket string
 	prefix string // "" or with a slash at its end
 
-	mu        sync.Mutex
-	summaries map[string]seen // by key
-}
-
-// seen is what the list says of an object in that state.
-type seen struct {
-	etag    string
-	summary notebook.Summary
+	index index
 }
 
 // Check tells whether a bucket and a prefix, written BUCKET/PREFIX, can be
@@ -85,7 +80,7 @@ func Open(ctx context.Context, address string) (*Store, error) {
 		// Objects that others put there may lack a checksum; that is no news.
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})
-	s := &Store{client: client, summaries: map[string]seen{}}
+	s := &Store{client: client, index: index{known: map[string]seen{}}}
 	s.bucket, s.prefix, _ = strings.Cut(address, "/")
 	if s.prefix = strings.TrimSuffix(s.prefix, "/"); s.prefix != "" {
 		s.prefix += "/"
@@ -96,8 +91,12 @@ func Open(ctx context.Context, address string) (*Store, error) {
 	return s, nil
 }
 
-// Close has nothing to release: requests end with their contexts.
-func (s *Store) Close() error { return nil }
+// Close waits for what is written on the side. Requests end with their
+// contexts.
+func (s *Store) Close() error {
+	s.index.writing.Wait()
+	return nil
+}
 
 func (s *Store) key(id string) *string { return aws.String(s.prefix + id + suffix) }
 
@@ -157,8 +156,12 @@ func (s *Store) write(ctx context.Context, n *notebook.Notebook, etag string) er
 	} else {
 		in.IfMatch = &etag
 	}
-	_, err = s.client.PutObject(ctx, in)
-	return changed(err)
+	out, err := s.client.PutObject(ctx, in)
+	if err != nil {
+		return changed(err)
+	}
+	s.index.learn(*in.Key, seen{aws.ToString(out.ETag), kept.Summary()})
+	return nil
 }
 
 // changed turns the error of a conditional request whose condition no longer
@@ -287,6 +290,7 @@ func (s *Store) List(ctx context.Context, q session.Query) (session.Page, error)
 
 // all returns what is in the bucket now.
 func (s *Store) all(ctx context.Context) ([]notebook.Summary, error) {
+	s.recall(ctx)
 	var objects []types.Object
 	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &s.prefix})
 	for pages.HasMorePages() {
@@ -301,26 +305,16 @@ func (s *Store) all(ctx context.Context) ([]notebook.Summary, error) {
 			}
 		}
 	}
-	now := make([]*seen, len(objects)) // nil: deleted meanwhile
+	now := make([]*notebook.Summary, len(objects)) // nil: deleted meanwhile
 	var reads errgroup.Group
 	reads.SetLimit(readers)
 	for i, object := range objects {
-		key, etag := object.Key, aws.ToString(object.ETag)
-		s.mu.Lock()
-		known, ok := s.summaries[*key]
-		s.mu.Unlock()
-		if ok && known.etag == etag {
-			now[i] = &known
+		if known, ok := s.index.look(*object.Key); ok && known.etag == aws.ToString(object.ETag) {
+			now[i] = &known.summary
 			continue
 		}
-		reads.Go(func() error {
-			n, etag, err := s.read(ctx, key)
-			if errors.Is(err, session.ErrNotFound) {
-				return nil
-			}
-			if err == nil {
-				now[i] = &seen{etag, n.Summary()}
-			}
+		reads.Go(func() (err error) {
+			now[i], err = s.summary(ctx, object)
 			return err
 		})
 	}
@@ -328,15 +322,40 @@ func (s *Store) all(ctx context.Context) ([]notebook.Summary, error) {
 		return nil, err
 	}
 	all := make([]notebook.Summary, 0, len(now))
-	summaries := make(map[string]seen, len(now))
-	for i, one := range now {
+	for _, one := range now {
 		if one != nil {
-			all = append(all, one.summary)
-			summaries[*objects[i].Key] = *one
+			all = append(all, *one)
 		}
 	}
-	s.mu.Lock()
-	s.summaries = summaries
-	s.mu.Unlock()
+	s.index.forget(objects)
+	s.keepIndex(ctx)
 	return all, nil
+}
+
+// summary reads an object that the list doesn't know in its present state.
+// Those who want the same one at the same time share the reading.
+func (s *Store) summary(ctx context.Context, object types.Object) (*notebook.Summary, error) {
+	result := s.index.reading.DoChan(*object.Key+" "+aws.ToString(object.ETag), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+		defer cancel()
+		n, etag, err := s.read(ctx, object.Key)
+		if errors.Is(err, session.ErrNotFound) {
+			return (*notebook.Summary)(nil), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		summary := n.Summary()
+		s.index.learn(*object.Key, seen{etag, summary})
+		return &summary, nil
+	})
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*notebook.Summary), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }

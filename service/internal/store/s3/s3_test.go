@@ -88,6 +88,64 @@ func TestS3Store(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 1+2*each, page.Notebooks[0].Version, "a list is never older than the objects")
 	})
+	t.Run("a service that has just started reads no object to list them", func(t *testing.T) {
+		behind, err := url.Parse(os.Getenv("AWS_ENDPOINT_URL"))
+		require.NoError(t, err)
+		var reads atomic.Int64
+		proxy := httputil.NewSingleHostReverseProxy(behind)
+		front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet && strings.Contains(r.URL.Path, ".json") {
+				reads.Add(1)
+			}
+			proxy.ServeHTTP(w, r)
+		}))
+		defer front.Close()
+		t.Setenv("AWS_ENDPOINT_URL", front.URL)
+		list := func(s *Store) []notebook.Summary {
+			page, err := s.List(t.Context(), session.Query{Limit: 500})
+			require.NoError(t, err)
+			return page.Notebooks
+		}
+		writer := opened(t, "notebooks/index")
+		const many = learnedEnough + 10
+		for range many {
+			require.NoError(t, writer.Create(t.Context(), notebook.New("N", notebook.Auto)))
+		}
+		want := list(writer)
+		require.Len(t, want, many)
+		require.EqualValues(t, 1, reads.Load(), "it wrote them itself, and asked for an index")
+		require.NoError(t, writer.Close())
+
+		reads.Store(0)
+		n, err := writer.Get(t.Context(), want[0].ID)
+		require.NoError(t, err)
+		n.Name = "Renamed"
+		n.Changed()
+		require.NoError(t, writer.Apply(t.Context(), session.Change{Notebook: n, Base: 1}))
+		require.NoError(t, writer.Delete(t.Context(), want[1].ID, 0))
+		reads.Store(0)
+		got := list(opened(t, "notebooks/index"))
+		require.EqualValues(t, 2, reads.Load(), "the index, and what it doesn't know in this state")
+		want[0] = n.Summary()
+		require.Equal(t, append(want[:1:1], want[2:]...), got)
+
+		// An index that says nothing of use is none.
+		_, err = client.PutObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String("notebooks"), Key: aws.String("index/index.json"), Body: strings.NewReader("{")})
+		require.NoError(t, err)
+		fresh := opened(t, "notebooks/index")
+		reads.Store(0)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				if page, err := fresh.List(t.Context(), session.Query{Limit: 500}); err != nil || len(page.Notebooks) != many-1 {
+					t.Errorf("%d notebooks: %v", len(page.Notebooks), err)
+				}
+			})
+		}
+		wg.Wait()
+		require.Less(t, reads.Load(), int64(2*many), "lists at the same time share what they read")
+		require.NoError(t, fresh.Close())
+	})
 	t.Run("a bucket that does not answer is told apart from a fault", func(t *testing.T) {
 		behind, err := url.Parse(os.Getenv("AWS_ENDPOINT_URL"))
 		require.NoError(t, err)
