@@ -2,9 +2,11 @@ package kernel
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +81,7 @@ func TestNamesThatACellDefinesAndReferences(t *testing.T) {
 		{"try: pass\nexcept E as e: f = lambda: e", "f", "E"},
 		{"e = 1\ntry: pass\nexcept E as e: pass", "e", "E"},
 		{"max = 3", "max", ""},
+		{"'no __doc__'\nx = 1", "x", ""},
 		{"print(max(a))", "", "a max print"},
 
 		// Private and public underscores.
@@ -103,6 +106,67 @@ func TestNamesThatACellDefinesAndReferences(t *testing.T) {
 		require.Nil(t, a.Error, c.source)
 		require.Equal(t, words(c.defines), a.Defines, "defines of %q", c.source)
 		require.Equal(t, words(c.references), a.References, "references of %q", c.source)
+	}
+}
+
+func TestWhereVisitorsAndTheCompilerDisagreeTheCompilerIsRight(t *testing.T) {
+	for why, c := range map[string]struct{ source, defines, references string }{
+		"a method reads the global, not what the class body sets": {"class A:\n    x = 1\n    def m(self): return x", "A", "x"},
+		"a name that a function binds later is its own":           {"def f(): print(x); x = 1", "f", "print"},
+		"an augmented assignment reads and binds":                 {"x += 1", "x", "x"},
+		"a class body reads the global before it binds":           {"class A:\n    x = x", "A", "x"},
+		"a comprehension's first iterable is read outside of it":  {"class A:\n    xs = [1]\n    ys = [x for x in xs]", "A", ""},
+		"a walrus in a comprehension binds outside of it":         {"[(last := x) for x in y]", "last", "y"},
+		"a nonlocal is not the module's":                          {"def f():\n    x = 1\n    def g():\n        nonlocal x\n        x = y", "f", "y"},
+		"a lambda's default is read at once, its body later":      {"f = lambda a=b: c\nb = c = 1", "b c f", "b"},
+		"a decorator is read before its function is bound":        {"@f\ndef f(): pass", "f", "f"},
+		"what the optimizer drops is bound and read all the same": {"if 0: x = y", "x", "y"},
+	} {
+		a := analyze(t, c.source)[0]
+		require.Nil(t, a.Error, why)
+		require.Equal(t, words(c.defines), a.Defines, why)
+		require.Equal(t, words(c.references), a.References, why)
+	}
+}
+
+// Modules are cells that somebody else wrote: what they hold after they were
+// imported is what the analysis says that they define.
+func TestTheNamesOfRealModulesAreThoseThatTheyHave(t *testing.T) {
+	b := startKernel(t, sharedHost(t))
+	var modules map[string]struct {
+		Source string
+		Names  []string
+	}
+	b.run(`
+import importlib, inspect, json
+found = {}
+for name in """argparse ast bisect calendar cmd code codeop colorsys configparser contextlib copy csv dataclasses difflib
+    doctest fractions ftplib functools gettext glob graphlib gzip hashlib heapq html imaplib inspect ipaddress keyword
+    linecache mimetypes numbers opcode optparse pathlib pickletools plistlib pprint queue quopri random reprlib sched
+    shelve shlex shutil smtplib statistics string tarfile tempfile textwrap timeit traceback uuid warnings
+    weakref zipapp""".split():
+    module = importlib.import_module(name)
+    if "import *" in inspect.getsource(module) or "globals()" in inspect.getsource(module):
+        continue
+    given = {"__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__", "__cached__", "__builtins__", "__path__", "__annotations__"}
+    given |= {n for n in vars(module) if f"{name}.{n}" in __import__("sys").modules}  # a package's submodules
+    names = [n for n in vars(module) if n not in given and not (n.startswith("_") and not n.startswith("__"))]
+    found[name] = {"Source": inspect.getsource(module), "Names": names}
+with open("modules.json", "w") as file:
+    json.dump(found, file)`).ok()
+	text, err := os.ReadFile(filepath.Join(b.dir, "work", "modules.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &modules))
+	require.Greater(t, len(modules), 30)
+	for name, module := range modules {
+		a := analyze(t, module.Source)[0]
+		require.Nil(t, a.Error, name)
+		require.Subset(t, a.Defines, module.Names, name)
+		for _, defined := range a.Defines {
+			// Else it is in a branch that was not taken, or deleted again.
+			there := slices.Contains(module.Names, defined) || strings.Contains(module.Source, defined)
+			require.True(t, there, "%s in %s", defined, name)
+		}
 	}
 }
 

@@ -296,7 +296,7 @@ func TestWritesToEveryOpenDescriptorAreNotMistakenForTheWorkers(t *testing.T) {
 import os
 count = 0
 for fd in [int(name) for name in os.listdir("/proc/self/fd")]:
-    for junk in (b"x", b"{}", b"\0" * 100, b'{"op":"run"}', os.urandom(5000)):
+    for junk in (b"", b"x", b"{}", b"\0" * 100, b'{"op":"run"}', os.urandom(5000)):
         try:
             os.write(fd, junk)
             count += 1

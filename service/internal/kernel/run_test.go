@@ -178,7 +178,7 @@ func TestEveryInterruptIsNoticed(t *testing.T) {
 		b.Interrupt()
 		r := b.finish(testCell)
 		require.Nil(t, r.died)
-		require.Equal(t, notebook.ErrInterrupted, r.fault.Kind)
+		require.Equal(t, notebook.ErrInterrupted, r.fault.Kind, "%+v", r.fault)
 	}
 }
 

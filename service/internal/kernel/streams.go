@@ -17,6 +17,9 @@ const (
 	mergePeriod = 10 * time.Millisecond
 	// pipeSize is what a pipe holds, so what a run can have written at its end.
 	pipeSize = 1 << 16
+	// maxAhead bounds the packets that are handled before a pipe is read; it is
+	// more than a socket holds.
+	maxAhead = 1000
 	// maxRuns bounds the finished runs whose pipes stay open for late text.
 	maxRuns = 32
 )
@@ -173,16 +176,11 @@ func (p *pipe) read() {
 	buffer := make([]byte, pipeSize)
 	raw.Read(func(uintptr) bool {
 		for {
-			// What came through the socket until now came first.
-			for range 100 {
-				if !p.k.behind() {
-					break
-				}
-				time.Sleep(50 * time.Microsecond)
-			}
-			n, again := p.take(buffer)
-			if n == 0 {
-				return !again
+			switch p.next(buffer) {
+			case tookNothing:
+				return false
+			case tookEnd:
+				return true
 			}
 		}
 	})
@@ -195,6 +193,31 @@ func (p *pipe) read() {
 // stop has the reader close the pipe. It doesn't wait, so that it can be called
 // with any lock held.
 func (p *pipe) stop() { p.file.SetReadDeadline(time.Unix(1, 0)) }
+
+// next reads what the pipe holds now, after all that was sent before it.
+func (p *pipe) next(buffer []byte) (took taking) {
+	held := 0
+	measure := func() { held, _ = unix.IoctlGetInt(p.fd, unix.TIOCINQ) }
+	p.k.inOrder(measure, func() {
+		took = tookNothing
+		switch {
+		case held > 0:
+			if n, again := p.take(buffer[:min(held, len(buffer))]); n > 0 || again {
+				took = tookPacket
+			} else {
+				took = tookEnd
+			}
+		case hungUp(p.fd):
+			// Nobody can write any more, but somebody may have, just before.
+			if measure(); held == 0 {
+				took = tookEnd
+			} else {
+				took = tookPacket
+			}
+		}
+	})
+	return took
+}
 
 // take reads once and hands the bytes on, in one step: whoever drains the pipe
 // at the same time finds either the bytes in it or their text handed on.
@@ -222,43 +245,49 @@ func (p *pipe) takeLocked(buffer []byte) (n int, again bool) {
 	}
 }
 
-// drain takes what is in the run's pipes now. Called with emitMu held.
-func (r *run) drain() {
+// pipesHeld is how many bytes the pipes held at a moment: what was written to
+// stdout and stderr before.
+type pipesHeld [2]int
+
+// all is more than the pipes can hold.
+var all = pipesHeld{pipeSize, pipeSize}
+
+// drain takes from the run's pipes as much as is given. Called with emitMu held.
+func (r *run) drain(held pipesHeld) {
+	if held == (pipesHeld{}) {
+		return
+	}
 	r.k.mu.Lock()
 	pipes := r.pipes
 	r.k.mu.Unlock()
-	for _, p := range pipes {
+	for i, p := range pipes {
 		p.mu.Lock()
 		if !p.closed {
-			for total := 0; total < pipeSize; {
-				n, _ := p.takeLocked(r.k.drained[:])
+			for rest := held[i]; rest > 0; {
+				n, _ := p.takeLocked(r.k.drained[:min(rest, len(r.k.drained))])
 				if n == 0 {
 					break
 				}
-				total += n
+				rest -= n
 			}
 		}
 		p.mu.Unlock()
 	}
 }
 
-// text adds what came through the control socket.
-func (r *run) text(s source, pipesFirst bool, data []byte) {
+// text adds what came through the control socket, after what the pipes held.
+func (r *run) text(s source, before pipesHeld, data []byte) {
 	r.k.emitMu.Lock()
 	defer r.k.emitMu.Unlock()
-	if pipesFirst {
-		r.drain()
-	}
+	r.drain(before)
 	r.add(s, data)
 }
 
 // rich sends an output after all text that came before it.
-func (r *run) rich(pipesFirst bool, output notebook.Output) {
+func (r *run) rich(before pipesHeld, output notebook.Output) {
 	r.k.emitMu.Lock()
 	defer r.k.emitMu.Unlock()
-	if pipesFirst {
-		r.drain()
-	}
+	r.drain(before)
 	r.flush()
 	r.k.emit(Output{r.cell, output})
 }
@@ -267,7 +296,7 @@ func (r *run) rich(pipesFirst bool, output notebook.Output) {
 func (r *run) finish(fault *notebook.CellError, took time.Duration) {
 	r.k.emitMu.Lock()
 	defer r.k.emitMu.Unlock()
-	r.drain()
+	r.drain(all)
 	r.close()
 	if fault != nil {
 		r.k.emit(Output{r.cell, notebook.Output{
@@ -281,7 +310,7 @@ func (r *run) finish(fault *notebook.CellError, took time.Duration) {
 func (r *run) end() {
 	r.k.emitMu.Lock()
 	defer r.k.emitMu.Unlock()
-	r.drain()
+	r.drain(all)
 	r.close()
 	r.k.mu.Lock()
 	defer r.k.mu.Unlock()

@@ -70,6 +70,11 @@ type Kernel struct {
 	drained   [4096]byte   // what drain reads at a time; guarded by emitMu
 	requestMu sync.Mutex   // a request's packets stay together
 
+	readMu sync.Mutex // a packet is read and handled in one step
+	buffer []byte
+	parts  []byte // of a payload that comes in several packets
+	deaf   bool   // nothing more comes
+
 	mu       sync.Mutex
 	dead     bool
 	killed   string // why we killed it
@@ -375,7 +380,7 @@ func (k *Kernel) tickRun(now *run) {
 	}
 	tick := byte('t')
 	if now.why != "" {
-		tick = 'i' // see to it that the interrupt is noticed
+		tick = 0x80 | byte(now.id&0x7f) // see to it that this run notices its interrupt
 	}
 	unix.Write(k.tick, []byte{tick})
 	now.tick.Reset(tickPeriod)
@@ -420,19 +425,68 @@ func (k *Kernel) emit(e Event) {
 
 // read takes the worker's packets until it ends.
 func (k *Kernel) read() {
-	packet := make([]byte, 1<<17)
-	var parts []byte
-	for {
-		n, err := k.conn.Read(packet)
-		if err != nil {
-			break
-		}
-		var whole bool
-		if parts, whole = k.packet(packet[:n], parts); !whole {
-			break
-		}
+	raw, err := k.conn.SyscallConn()
+	if err == nil {
+		// It ends with an error when the read deadline passes.
+		_ = raw.Read(func(fd uintptr) bool {
+			for {
+				k.readMu.Lock()
+				took := k.take(int(fd))
+				k.readMu.Unlock()
+				switch took {
+				case tookNothing:
+					return false
+				case tookEnd:
+					return true
+				}
+			}
+		})
 	}
 	k.finish()
+}
+
+// taking is what take found.
+type taking int
+
+const (
+	tookPacket taking = iota
+	tookNothing
+	tookEnd
+)
+
+// take handles one packet of the worker, if one is there. To read it and to
+// handle it is one step: whoever finds none knows that all that came is handled.
+// Called with readMu held.
+func (k *Kernel) take(fd int) taking {
+	if k.deaf {
+		return tookEnd
+	}
+	if k.buffer == nil {
+		k.buffer = make([]byte, 1<<17)
+	}
+	n, err := unix.Read(fd, k.buffer)
+	switch {
+	case err == unix.EINTR:
+		return tookPacket // none, but there may be one
+	case err == unix.EAGAIN:
+		return tookNothing
+	case err != nil, n == 0 && hungUp(fd):
+		k.deaf = true
+		return tookEnd
+	}
+	var whole bool
+	if k.parts, whole = k.packet(k.buffer[:n], k.parts); !whole {
+		k.deaf = true
+		return tookEnd
+	}
+	return tookPacket
+}
+
+// hungUp tells the end of a socket from an empty packet, which a cell can write.
+func hungUp(fd int) bool {
+	poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	_, err := unix.Poll(poll, 0)
+	return err != nil || poll[0].Revents != 0
 }
 
 // packet takes one packet, with the parts of a message that came before it, and
@@ -466,15 +520,25 @@ func (k *Kernel) packet(packet, parts []byte) (rest []byte, whole bool) {
 	return parts, true
 }
 
-// behind tells whether the worker has sent what is not read yet.
-func (k *Kernel) behind() bool {
-	raw, err := k.conn.SyscallConn()
-	if err != nil {
-		return false
+// inOrder has a pipe read when all is handled that the worker sent before what
+// the pipe holds: it calls measure, and, unless packets came since, read, with
+// nothing handled in between.
+func (k *Kernel) inOrder(measure, read func()) {
+	k.readMu.Lock()
+	defer k.readMu.Unlock()
+	measure()
+	if raw, err := k.conn.SyscallConn(); err == nil {
+		// An error says that the socket is closed; then nothing comes before.
+		_ = raw.Control(func(fd uintptr) {
+			for range maxAhead {
+				if k.take(int(fd)) != tookPacket {
+					return
+				}
+				measure()
+			}
+		})
 	}
-	waiting := 0
-	err = raw.Control(func(fd uintptr) { waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
-	return err == nil && waiting > 0
+	read()
 }
 
 func (k *Kernel) handle(kind byte, id uint32, pipesFirst bool, payload []byte) {
@@ -503,18 +567,29 @@ func (k *Kernel) handle(kind byte, id uint32, pipesFirst bool, payload []byte) {
 	if now == nil {
 		return // so late that its cell is forgotten
 	}
+	var before pipesHeld
+	if pipesFirst {
+		if len(payload) < len(before)*4 {
+			k.kill(CauseDamaged, "it sent a frame that is too short")
+			return
+		}
+		for i := range before {
+			before[i] = int(min(binary.NativeEndian.Uint32(payload), pipeSize))
+			payload = payload[4:]
+		}
+	}
 	switch kind {
 	case 'o':
-		now.text(sourceStdout, pipesFirst, payload)
+		now.text(sourceStdout, before, payload)
 	case 'e':
-		now.text(sourceStderr, pipesFirst, payload)
+		now.text(sourceStderr, before, payload)
 	case 'd':
 		output, err := decode[notebook.Output](payload)
 		if err != nil {
 			k.host.log.Warn("read an output", "error", err)
 			return
 		}
-		now.rich(pipesFirst, output)
+		now.rich(before, output)
 	case 'f':
 		k.finished(now, payload)
 	}

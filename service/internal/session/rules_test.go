@@ -216,6 +216,10 @@ func TestRules(t *testing.T) {
 		}
 		require.Equal(t, []int{0, 1}, p.places(p.cell(2).BlockedBy))
 	})
+	rule("a text at the beginning of a cell is no definition", func(t *testing.T) {
+		p := f.auto(t, "'about a'\na = 1", "'about b'\nb = 1", "print('__doc__' in globals())")
+		require.Equal(t, []notebook.Status{ok, ok, ok}, p.statuses())
+	})
 	rule("a loop variable that two cells define is offered its private name", func(t *testing.T) {
 		p := f.page(t, notebook.Auto, "for i in range(3): pass", "for i in range(4): pass")
 		p.fails(0, notebook.ErrMultipleDefinition, "_i")

@@ -225,7 +225,7 @@ class Names:
         self.declared = set()  # bound, or deleted, by a global statement in a function
         self.stored, self.unstored = set(), set()  # by functions, in the module's scope
         line = Line()
-        line.statements(tree.body)
+        line.statements(cells.without_docstring(tree).body)
         self.kinds = line.kinds
         self.scan(compile(ast.Module(line.body, []), NAME, "exec", cells.FLAGS, dont_inherit=True), set())
         self.tables(table, False)

@@ -75,9 +75,17 @@ def future(code):
     return flags
 
 
+def without_docstring(tree):
+    """A cell is no module: a text at its beginning is that, and not __doc__."""
+    match tree.body:
+        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+            return ast.Module(rest, tree.type_ignores)
+    return tree
+
+
 def compile_both(tree, value, name):
     """Compiles the statements, and the value that follows them."""
-    code = compile(tree, name, "exec", FLAGS, dont_inherit=True)
+    code = compile(without_docstring(tree), name, "exec", FLAGS, dont_inherit=True)
     if value is None:
         return code, None
     return code, compile(value, name, "eval", FLAGS | future(code), dont_inherit=True)

@@ -11,8 +11,9 @@ descriptors that it found by trying is dropped by the service as not ours.
     kinds    h hello · o stdout · e stderr · d display · f finished · r reply · x fault
 
 A payload too large for one packet is cut; flag 1 is set in all but the last.
-Flag 2 says that the run's pipes held text when the frame was sent: that came
-first. Without it, what the service finds in them came later.
+Flag 2 says that the run's pipes held text when the frame was sent, which came
+first: the payload then begins with how many bytes each held (4, native). What
+else the service finds in them came later.
 """
 
 import _thread
@@ -52,6 +53,7 @@ EXIT_FAULT = 113  # the worker itself failed
 EXIT_CHANNEL = 114  # a cell closed or replaced the control socket
 EXIT_ORPHAN = 115  # the service is gone
 
+EMPTY = b"\0\0\0\0"
 CHUNK = 60_000  # payload bytes of one packet
 
 
@@ -133,8 +135,10 @@ class Channel:
                 self.holder = 0
 
     def write(self, kind, run, payload):
+        order = 0
+        if kind in b"oed" and (held := unread()):
+            order, payload = 2, held + payload
         size = len(payload)
-        order = 2 if kind in b"oed" and unread() else 0
         if size <= CHUNK:
             self.socket.send(self.token + kind + b"\0\1\2"[order : order + 1] + run.to_bytes(4, "big") + payload)
             return
@@ -146,14 +150,15 @@ class Channel:
 
 
 def unread():
-    """Tells whether the pipes at descriptors 1 and 2 hold text."""
+    """Returns how many bytes the pipes at descriptors 1 and 2 hold, 4 bytes for
+    each; nothing if both are empty."""
+    held = b""
     for fd in (1, 2):
         try:
-            if any(fcntl.ioctl(fd, termios.FIONREAD, b"\0\0\0\0")):
-                return True
+            held += fcntl.ioctl(fd, termios.FIONREAD, EMPTY)
         except OSError:
-            continue  # closed, or something else, by a cell
-    return False
+            held += EMPTY  # closed, or something else, by a cell
+    return held if any(held) else b""
 
 
 class Uninterrupted:
@@ -182,10 +187,17 @@ class State:
         self.running = False  # an interrupt may be raised
         self.held, self.pending = 0, False
         self.interrupted = False  # this run has noticed an interrupt
+        self.nudging = _thread.allocate_lock()  # while an interrupt is being repeated
         self.uninterrupted = Uninterrupted()
         self.threads = {}  # ident of a cell's thread -> the run that started it
         self.loop = None
         self.channel = None
+
+    def forget_interrupts(self):
+        """What was meant for the work before must not reach the next."""
+        with self.nudging:
+            pass  # a signal that is on its way has arrived by now
+        self.pending = self.interrupted = False
 
     def begin(self):
         """From here on an interrupt is raised; one that came early, too."""
@@ -356,8 +368,10 @@ def watch_ticks(tick):
         if not data:
             os._exit(EXIT_ORPHAN)
         flush_streams()
-        if b"i" in data and state.running and not state.interrupted:
-            signal.pthread_kill(state.main, signal.SIGINT)
+        with state.nudging:
+            # Of the run under way: what was meant for an earlier one may come late.
+            if 0x80 | state.run & 0x7F in data and state.running and not state.interrupted:
+                signal.pthread_kill(state.main, signal.SIGINT)
 
 
 def on_interrupt(_number, _frame):
@@ -596,7 +610,7 @@ class Kernel:
         self.remove(request)
         self.forget(cell)
         error, self.compiling = None, False
-        state.pending = state.interrupted = False
+        state.forget_interrupts()
         if state.threads:
             route_streams()
         if signal.getsignal(signal.SIGINT) is not on_interrupt:
@@ -641,7 +655,8 @@ class Kernel:
         """Carries values through a file to the service or from it. Classes of
         cells may take part, so it can be interrupted as a cell can."""
         answer, self.carried = {}, ""
-        state.pending = state.interrupted = self.compiling = False
+        state.forget_interrupts()
+        self.compiling = False
         if signal.getsignal(signal.SIGINT) is not on_interrupt:
             signal.signal(signal.SIGINT, on_interrupt)
         try:
