@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/session"
@@ -113,6 +114,7 @@ func (l *lists) now(ctx context.Context) (int64, error) {
 
 func (l *lists) ask() {
 	for {
+		runtime.Gosched() // those who are about to ask can share the question
 		l.mu.Lock()
 		c := l.next
 		l.next = nil
