@@ -6,7 +6,7 @@
 // problem documents (RFC 9457) and log lines.
 //
 // Invariant: nothing under /api is reached without passing the door (see
-// door.go), and the messages of a connection are written by one goroutine.
+// door.go), and the frames of a connection are written whole and in order.
 package api
 
 import (
