@@ -23,11 +23,11 @@ type estimate struct {
 
 // free are the kinds that cost nothing by themselves, by the start of their names.
 var free = []string{
-	"aws_acm_", "aws_appautoscaling_", "aws_budgets_", "aws_cloudfront_", "aws_cloudwatch_log_metric_filter",
+	"aws_acm_", "aws_appautoscaling_", "aws_budgets_", "aws_cloudfront_", "aws_cloudwatch_log_delivery", "aws_cloudwatch_log_metric_filter",
 	"aws_cloudwatch_log_resource_policy", "aws_cloudwatch_log_subscription_filter", "aws_codedeploy_", "aws_db_parameter_group", "aws_db_subnet_group",
 	"aws_default_", "aws_ecr_lifecycle_policy", "aws_ecr_registry_", "aws_ecr_repository_policy", "aws_ecs_cluster", "aws_ecs_task_definition",
 	"aws_egress_only_internet_gateway", "aws_elasticache_parameter_group", "aws_elasticache_subnet_group", "aws_elasticache_user",
-	"aws_iam_", "aws_internet_gateway", "aws_kms_alias", "aws_kms_key_policy", "aws_lb_listener", "aws_lb_target_group", "aws_main_route_table",
+	"aws_flow_log", "aws_iam_", "aws_internet_gateway", "aws_kms_alias", "aws_kms_key_policy", "aws_lb_listener", "aws_lb_target_group", "aws_main_route_table",
 	"aws_network_acl", "aws_route53_record", "aws_route_table", "aws_s3_account_public_access_block", "aws_s3_bucket_", "aws_secretsmanager_secret_",
 	"aws_security_group", "aws_sns_topic_", "aws_subnet", "aws_vpc_endpoint_", "aws_vpc_security_group_", "aws_wafv2_web_acl_",
 	"terraform_data",
