@@ -1,7 +1,8 @@
 # A public load balancer's name, and the certificate that CloudFront checks it by.
-# Both are made here where the zone is given.
+# Both are made here unless a certificate is given: by that, as the zone's id may not
+# be known before it is made, and how much is made must be.
 locals {
-  own_certificate = try(var.load_balancer.https.zone_id, null) != null
+  own_certificate = var.load_balancer.https != null && try(var.load_balancer.https.certificate_arn, null) == null
   certificate_arn = local.own_certificate ? aws_acm_certificate_validation.origin[0].certificate_arn : try(var.load_balancer.https.certificate_arn, null)
 }
 

@@ -1,9 +1,10 @@
 # The page's own names, and the certificate for them. Names and proof are made here
-# where the zone is given.
+# unless a certificate is given: by that, as the zone's id may not be known before it is
+# made, and how much is made must be.
 locals {
   names = var.domain == null ? [] : concat([var.domain.name], sort(var.domain.aliases))
 
-  own_names       = try(var.domain.zone_id, null) == null ? [] : local.names
+  own_names       = try(var.domain.certificate_arn, null) == null ? local.names : []
   certificate_arn = length(local.own_names) > 0 ? aws_acm_certificate_validation.this[0].certificate_arn : try(var.domain.certificate_arn, null)
 
   # What ACM wants to see in DNS, by name.

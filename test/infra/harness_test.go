@@ -189,16 +189,18 @@ func copyTree(from, to string) error {
 	})
 }
 
+// noWarnings makes a deprecation a fault: the next provider will have made it one.
+var noWarnings = map[string]string{".*": "Terraform warns"}
+
 func options(e tools, dir string, vars map[string]any) *terraform.Options {
 	return &terraform.Options{
-		TerraformBinary: e.Terraform.Path,
-		TerraformDir:    dir,
-		Vars:            vars,
-		EnvVars:         e.Env,
-		NoColor:         true,
-		Logger:          logger.TestingT,
-		// A deprecation is a fault: the next provider will have made it one.
-		WarningsAsErrors: map[string]string{".*": "Terraform warns"},
+		TerraformBinary:  e.Terraform.Path,
+		TerraformDir:     dir,
+		Vars:             vars,
+		EnvVars:          e.Env,
+		NoColor:          true,
+		Logger:           logger.TestingT,
+		WarningsAsErrors: noWarnings,
 	}
 }
 

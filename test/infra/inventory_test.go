@@ -140,5 +140,6 @@ func inventory(t *testing.T, cfg aws.Config) map[string][]string {
 			add("role", r.RoleName)
 		}
 	}
+	inventoryOfTraffic(t, cfg, add)
 	return found
 }

@@ -2,6 +2,7 @@ package infra
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -10,9 +11,12 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
+	codedeploytypes "github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
@@ -22,8 +26,11 @@ import (
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	elbtypes "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/route53"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/wafv2"
+	waftypes "github.com/aws/aws-sdk-go-v2/service/wafv2/types"
 	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/require"
 )
@@ -176,36 +183,57 @@ func TestNetworkMinimalExample(t *testing.T) {
 	})
 }
 
-func TestECRExample(t *testing.T) {
+func TestECRExamples(t *testing.T) {
 	t.Parallel()
-	applied(t, "modules/ecr/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
-		var out struct {
-			Name string `json:"repository_name"`
-			URL  string `json:"repository_url"`
-		}
-		terraform.OutputStructContext(t, t.Context(), o, "ecr", &out)
-		require.Equal(t, "ecr-example/notebook", out.Name)
-		api := ecr.NewFromConfig(cfg)
-		found, err := api.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{RepositoryNames: []string{out.Name}})
-		require.NoError(t, err)
-		repository := found.Repositories[0]
-		require.Equal(t, *repository.RepositoryUri, out.URL)
-		require.Equal(t, ecrtypes.ImageTagMutabilityImmutable, repository.ImageTagMutability)
-		require.True(t, repository.ImageScanningConfiguration.ScanOnPush)
-		require.Equal(t, ecrtypes.EncryptionTypeAes256, repository.EncryptionConfiguration.EncryptionType)
-		lifecycle, err := api.GetLifecyclePolicy(t.Context(), &ecr.GetLifecyclePolicyInput{RepositoryName: &out.Name})
-		require.NoError(t, err)
-		require.Contains(t, *lifecycle.LifecyclePolicyText, `"countNumber":20`)
-		policy, err := api.GetRepositoryPolicy(t.Context(), &ecr.GetRepositoryPolicyInput{RepositoryName: &out.Name})
-		require.NoError(t, err)
-		require.Contains(t, *policy.PolicyText, "arn:aws:iam::210987654321:root")
-		require.NotContains(t, *policy.PolicyText, "PutImage")
+	t.Run("minimal", func(t *testing.T) {
+		t.Parallel()
+		applied(t, "modules/ecr/examples/minimal", nil, func(o *terraform.Options, cfg aws.Config) {
+			repository, api := ecrRepository(t, o, cfg)
+			require.Equal(t, ecrtypes.EncryptionTypeAes256, repository.EncryptionConfiguration.EncryptionType)
+			_, err := api.GetRepositoryPolicy(t.Context(), &ecr.GetRepositoryPolicyInput{RepositoryName: repository.RepositoryName})
+			var none *ecrtypes.RepositoryPolicyNotFoundException
+			require.ErrorAs(t, err, &none, "nobody of another account may pull")
+		})
+	})
+	t.Run("complete", func(t *testing.T) {
+		t.Parallel()
+		applied(t, "modules/ecr/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
+			repository, api := ecrRepository(t, o, cfg)
+			require.Equal(t, "ecr-example/notebook", *repository.RepositoryName)
+			require.Equal(t, ecrtypes.EncryptionTypeKms, repository.EncryptionConfiguration.EncryptionType)
+			require.Contains(t, *repository.EncryptionConfiguration.KmsKey, ":key/")
+			lifecycle, err := api.GetLifecyclePolicy(t.Context(), &ecr.GetLifecyclePolicyInput{RepositoryName: repository.RepositoryName})
+			require.NoError(t, err)
+			require.Contains(t, *lifecycle.LifecyclePolicyText, `"countNumber":20`)
+			policy, err := api.GetRepositoryPolicy(t.Context(), &ecr.GetRepositoryPolicyInput{RepositoryName: repository.RepositoryName})
+			require.NoError(t, err)
+			require.Contains(t, *policy.PolicyText, "arn:aws:iam::210987654321:root")
+			require.NotContains(t, *policy.PolicyText, "PutImage")
+		})
 	})
 }
 
-func TestFrontendCDNExample(t *testing.T) {
+// ecrRepository is the one of the example, after a look at what each must be.
+func ecrRepository(t *testing.T, o *terraform.Options, cfg aws.Config) (ecrtypes.Repository, *ecr.Client) {
+	t.Helper()
+	var out struct {
+		Name string `json:"repository_name"`
+		URL  string `json:"repository_url"`
+	}
+	terraform.OutputStructContext(t, t.Context(), o, "ecr", &out)
+	api := ecr.NewFromConfig(cfg)
+	found, err := api.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{RepositoryNames: []string{out.Name}})
+	require.NoError(t, err)
+	repository := found.Repositories[0]
+	require.Equal(t, *repository.RepositoryUri, out.URL)
+	require.Equal(t, ecrtypes.ImageTagMutabilityImmutable, repository.ImageTagMutability)
+	require.True(t, repository.ImageScanningConfiguration.ScanOnPush)
+	return repository, api
+}
+
+func TestFrontendCDNMinimalExample(t *testing.T) {
 	t.Parallel()
-	applied(t, "modules/frontend-cdn/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
+	applied(t, "modules/frontend-cdn/examples/minimal", nil, func(o *terraform.Options, cfg aws.Config) {
 		var out struct {
 			Bucket       string `json:"bucket_name"`
 			Distribution string `json:"distribution_id"`
@@ -246,7 +274,7 @@ func TestFrontendCDNExample(t *testing.T) {
 		for _, behaviour := range behaviours[:2] {
 			origin := origins[*behaviour.TargetOriginId]
 			require.Equal(t, out.VPCOrigin, *origin.VpcOriginConfig.VpcOriginId)
-			require.EqualValues(t, 45, *origin.VpcOriginConfig.OriginReadTimeout)
+			require.EqualValues(t, 60, *origin.VpcOriginConfig.OriginReadTimeout)
 			require.Equal(t, out.Headers, *behaviour.ResponseHeadersPolicyId)
 			require.Zero(t, *behaviour.FunctionAssociations.Quantity)
 		}
@@ -277,6 +305,94 @@ func TestFrontendCDNExample(t *testing.T) {
 		}
 		_, err = files.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &out.Bucket, Key: aws.String("old.js")})
 		require.NoError(t, err)
+	})
+}
+
+// The fullest form: a public origin, names and a certificate of its own, a firewall,
+// logs and a key.
+func TestFrontendCDNExample(t *testing.T) {
+	t.Parallel()
+	applied(t, "modules/frontend-cdn/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
+		var out struct {
+			Bucket       string  `json:"bucket_name"`
+			Distribution string  `json:"distribution_id"`
+			VPCOrigin    *string `json:"vpc_origin_id"`
+			URL          string  `json:"url"`
+			WebACL       string  `json:"web_acl_arn"`
+			Logs         string  `json:"access_log_bucket_name"`
+		}
+		terraform.OutputStructContext(t, t.Context(), o, "frontend_cdn", &out)
+		require.Equal(t, "https://notebooks.cdn-example.com", out.URL)
+		require.Nil(t, out.VPCOrigin)
+		got, err := cloudfront.NewFromConfig(cfg).GetDistribution(t.Context(), &cloudfront.GetDistributionInput{Id: &out.Distribution})
+		require.NoError(t, err)
+		edge := got.Distribution.DistributionConfig
+		require.ElementsMatch(t, []string{"notebooks.cdn-example.com", "nb.cdn-example.com"}, edge.Aliases.Items)
+		require.Equal(t, cftypes.MinimumProtocolVersionTLSv122021, edge.ViewerCertificate.MinimumProtocolVersion)
+		require.Equal(t, out.WebACL, *edge.WebACLId)
+		for _, origin := range edge.Origins.Items {
+			if *origin.Id != "api" {
+				require.Zero(t, *origin.CustomHeaders.Quantity)
+				continue
+			}
+			require.Equal(t, cftypes.OriginProtocolPolicyHttpsOnly, origin.CustomOriginConfig.OriginProtocolPolicy)
+			require.EqualValues(t, 8443, *origin.CustomOriginConfig.HTTPSPort)
+			require.EqualValues(t, 45, *origin.CustomOriginConfig.OriginReadTimeout)
+			require.Len(t, origin.CustomHeaders.Items, 1)
+			require.Equal(t, "X-Example-Secret", *origin.CustomHeaders.Items[0].HeaderName)
+		}
+
+		// What CloudFront uses is in us-east-1, whatever the region.
+		east := cfg.Copy()
+		east.Region = "us-east-1"
+		certificate, err := acm.NewFromConfig(east).DescribeCertificate(t.Context(), &acm.DescribeCertificateInput{CertificateArn: edge.ViewerCertificate.ACMCertificateArn})
+		require.NoError(t, err)
+		require.ElementsMatch(t, []string{"notebooks.cdn-example.com", "nb.cdn-example.com"}, certificate.Certificate.SubjectAlternativeNames)
+
+		names := route53.NewFromConfig(cfg)
+		zones, err := names.ListHostedZones(t.Context(), &route53.ListHostedZonesInput{})
+		require.NoError(t, err)
+		records, err := names.ListResourceRecordSets(t.Context(), &route53.ListResourceRecordSetsInput{HostedZoneId: zones.HostedZones[0].Id})
+		require.NoError(t, err)
+		var led []string
+		for _, record := range records.ResourceRecordSets {
+			if record.AliasTarget != nil {
+				require.Contains(t, *record.AliasTarget.DNSName, *got.Distribution.DomainName)
+				led = append(led, *record.Name+" "+string(record.Type))
+			}
+		}
+		require.ElementsMatch(t, []string{"notebooks.cdn-example.com. A", "notebooks.cdn-example.com. AAAA", "nb.cdn-example.com. A", "nb.cdn-example.com. AAAA"}, led)
+
+		firewalls := wafv2.NewFromConfig(east)
+		listed, err := firewalls.ListWebACLs(t.Context(), &wafv2.ListWebACLsInput{Scope: waftypes.ScopeCloudfront})
+		require.NoError(t, err)
+		firewall, err := firewalls.GetWebACL(t.Context(), &wafv2.GetWebACLInput{Id: listed.WebACLs[0].Id, Name: listed.WebACLs[0].Name, Scope: waftypes.ScopeCloudfront})
+		require.NoError(t, err)
+		require.Len(t, firewall.WebACL.Rules, 4)
+		for _, rule := range firewall.WebACL.Rules {
+			if rule.Statement.RateBasedStatement != nil {
+				require.EqualValues(t, 2000, *rule.Statement.RateBasedStatement.Limit)
+				continue
+			}
+			for _, override := range rule.Statement.ManagedRuleGroupStatement.RuleActionOverrides {
+				require.NotNil(t, override.ActionToUse.Count, "a program in a body is counted")
+			}
+		}
+		watched, err := firewalls.GetLoggingConfiguration(t.Context(), &wafv2.GetLoggingConfigurationInput{ResourceArn: &out.WebACL})
+		require.NoError(t, err)
+		require.Contains(t, watched.LoggingConfiguration.LogDestinationConfigs[0], "aws-waf-logs-cdn-example")
+
+		deliveries, err := cloudwatchlogs.NewFromConfig(east).DescribeDeliveries(t.Context(), &cloudwatchlogs.DescribeDeliveriesInput{})
+		require.NoError(t, err)
+		require.Len(t, deliveries.Deliveries, 1)
+		require.NotContains(t, deliveries.Deliveries[0].RecordFields, "cs(Cookie)")
+
+		files := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+		requireClosed(t, files, out.Bucket)
+		requireClosed(t, files, out.Logs)
+		encryption, err := files.GetBucketEncryption(t.Context(), &s3.GetBucketEncryptionInput{Bucket: &out.Bucket})
+		require.NoError(t, err)
+		require.Equal(t, s3types.ServerSideEncryptionAwsKms, encryption.ServerSideEncryptionConfiguration.Rules[0].ApplyServerSideEncryptionByDefault.SSEAlgorithm)
 	})
 }
 
@@ -350,6 +466,74 @@ func keepNotebooks(t *testing.T, files *s3.Client, bucket, prefix string) {
 	}
 	_, err := files.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &bucket, Key: aws.String(prefix + "deleted.json")})
 	require.NoError(t, err)
+}
+
+// The smallest form, and what becomes of it when it is changed.
+func TestECSMinimalExample(t *testing.T) {
+	t.Parallel()
+	applied(t, "modules/ecs/examples/minimal", nil, func(o *terraform.Options, cfg aws.Config) {
+		out := ecsOutputs(t, o)
+		api := ecs.NewFromConfig(cfg)
+		service := describeService(t, api, out.Cluster, out.Service)
+		require.EqualValues(t, 1, service.DesiredCount)
+		require.Equal(t, out.TargetGroup, *service.LoadBalancers[0].TargetGroupArn)
+		container := describeTaskDefinition(t, api, *service.TaskDefinition).ContainerDefinitions[0]
+		require.True(t, *container.ReadonlyRootFilesystem)
+		require.Empty(t, container.Secrets)
+
+		found, err := elb.NewFromConfig(cfg).DescribeLoadBalancers(t.Context(), &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{out.Balancer}})
+		require.NoError(t, err)
+		require.Equal(t, elbtypes.LoadBalancerSchemeEnumInternal, found.LoadBalancers[0].Scheme)
+		// Ways in: CloudFront to the load balancer, the load balancer to the tasks.
+		ways := ingress(t, ec2.NewFromConfig(cfg), out.BalancerSG, out.TaskSG)
+		require.Len(t, ways[out.BalancerSG], 1)
+		require.NotEmpty(t, aws.ToString(ways[out.BalancerSG][0].PrefixListId))
+		require.EqualValues(t, 80, *ways[out.BalancerSG][0].FromPort)
+		require.Len(t, ways[out.TaskSG], 1)
+		require.Equal(t, out.BalancerSG, *ways[out.TaskSG][0].ReferencedGroupInfo.GroupId)
+
+		// Another image on larger tasks is another revision on the same service, and
+		// touches nothing else but what the image is pulled by.
+		o.Vars = map[string]any{
+			"image":     "registry.example.com/notebook@sha256:" + image[len(image)-64:],
+			"task_size": map[string]any{"cpu": 1024, "memory": 2048},
+		}
+		require.Equal(t, map[string]string{
+			"module.ecs.aws_ecs_task_definition.this":  "delete,create",
+			"module.ecs.aws_ecs_service.this[0]":       "update",
+			"module.ecs.aws_iam_role_policy.execution": "update",
+		}, plannedChanges(t, o))
+		terraform.ApplyContext(t, t.Context(), o)
+		deployed := describeService(t, api, out.Cluster, out.Service)
+		require.Equal(t, service.ServiceArn, deployed.ServiceArn)
+		require.NotEqual(t, *service.TaskDefinition, *deployed.TaskDefinition)
+		require.Equal(t, "1024", *describeTaskDefinition(t, api, *deployed.TaskDefinition).Cpu)
+		require.NotContains(t, rolePolicy(t, iam.NewFromConfig(cfg), "ecs-minimal-execution", "start-tasks"), "ecr:")
+
+		// One that ECS rolls back is a failed apply, whether the apply waited for it or
+		// not, and the next good one heals it.
+		rollsBack(t, o, api, true, false)
+
+		// The service becomes one whose tasks follow the load, without being another:
+		// by the block that README.md gives.
+		extra := filepath.Join(o.TerraformDir, "autoscaling_override.tf")
+		require.NoError(t, os.WriteFile(extra, []byte(`
+			module "ecs" {
+			  autoscaling = { min = 1, max = 4, cpu_percent = 60 }
+			}`), 0o644))
+		moved := filepath.Join(o.TerraformDir, "moved.tf")
+		require.NoError(t, os.WriteFile(moved, []byte(`
+			moved {
+			  from = module.ecs.aws_ecs_service.this[0]
+			  to   = module.ecs.aws_ecs_service.autoscaled[0]
+			}`), 0o644))
+		require.Equal(t, map[string]string{
+			"module.ecs.aws_appautoscaling_target.this[0]":       "create",
+			"module.ecs.aws_appautoscaling_policy.this[\"cpu\"]": "create",
+		}, plannedChanges(t, o))
+		require.NoError(t, os.Remove(extra))
+		require.NoError(t, os.Remove(moved))
+	})
 }
 
 func TestECSExample(t *testing.T) {
@@ -436,6 +620,145 @@ func TestECSExample(t *testing.T) {
 		o.Vars["image"] = healthy
 		terraform.ApplyContext(t, t.Context(), o)
 		require.NotEqual(t, *deployed.TaskDefinition, *describeService(t, api, out.Cluster, out.Service).TaskDefinition)
+	})
+}
+
+// Deployments by CodeDeploy: Terraform registers, CodeDeploy deploys.
+func TestECSBlueGreenExample(t *testing.T) {
+	t.Parallel()
+	applied(t, "modules/ecs/examples/blue-green", nil, func(o *terraform.Options, cfg aws.Config) {
+		out := ecsOutputs(t, o)
+		api := ecs.NewFromConfig(cfg)
+		deploys := codedeploy.NewFromConfig(cfg)
+		first := describeService(t, api, out.Cluster, out.Service)
+		require.Equal(t, ecstypes.DeploymentControllerTypeCodeDeploy, first.DeploymentController.Type)
+		group, err := deploys.GetDeploymentGroup(t.Context(), &codedeploy.GetDeploymentGroupInput{
+			ApplicationName: &out.CodeDeploy.Application, DeploymentGroupName: &out.CodeDeploy.Group,
+		})
+		require.NoError(t, err)
+		require.Equal(t, "CodeDeployDefault.ECSCanary10Percent5Minutes", *group.DeploymentGroupInfo.DeploymentConfigName)
+		require.True(t, group.DeploymentGroupInfo.AutoRollbackConfiguration.Enabled)
+		require.EqualValues(t, 30, group.DeploymentGroupInfo.BlueGreenDeploymentConfiguration.TerminateBlueInstancesOnDeploymentSuccess.TerminationWaitTimeInMinutes)
+
+		// An apply with another image changes no task; it says that a deployment is due.
+		o.Vars = map[string]any{"image": "registry.example.com/notebook@sha256:" + image[len(image)-64:]}
+		o.WarningsAsErrors = nil
+		said := terraform.ApplyContext(t, t.Context(), o)
+		require.Contains(t, said, "Check block assertion failed")
+		require.Equal(t, *first.TaskDefinition, *describeService(t, api, out.Cluster, out.Service).TaskDefinition)
+		o.WarningsAsErrors = noWarnings
+
+		// The output deploys it, on the other target group, and Terraform agrees.
+		out = ecsOutputs(t, o)
+		_, err = deploys.CreateDeployment(t.Context(), &codedeploy.CreateDeploymentInput{
+			ApplicationName: &out.CodeDeploy.Application, DeploymentGroupName: &out.CodeDeploy.Group,
+			Revision: &codedeploytypes.RevisionLocation{
+				RevisionType: codedeploytypes.RevisionLocationTypeAppSpecContent, AppSpecContent: &codedeploytypes.AppSpecContent{Content: &out.CodeDeploy.AppSpec},
+			},
+		})
+		require.NoError(t, err)
+		second := describeService(t, api, out.Cluster, out.Service)
+		require.NotEqual(t, *first.TaskDefinition, *second.TaskDefinition)
+		require.NotEqual(t, *first.LoadBalancers[0].TargetGroupArn, *second.LoadBalancers[0].TargetGroupArn)
+		listeners, err := elb.NewFromConfig(cfg).DescribeListeners(t.Context(), &elb.DescribeListenersInput{LoadBalancerArn: &out.Balancer})
+		require.NoError(t, err)
+		require.Equal(t, *second.LoadBalancers[0].TargetGroupArn, *listeners.Listeners[0].DefaultActions[0].TargetGroupArn)
+		require.Empty(t, plannedChanges(t, o))
+		terraform.ApplyContext(t, t.Context(), o)
+	})
+}
+
+type ecsExample struct {
+	Cluster     string `json:"cluster_name"`
+	Service     string `json:"service_name"`
+	Balancer    string `json:"load_balancer_arn"`
+	BalancerSG  string `json:"load_balancer_security_group_id"`
+	TaskSG      string `json:"task_security_group_id"`
+	TargetGroup string `json:"target_group_arn"`
+	LogGroup    string `json:"log_group_name"`
+	CodeDeploy  struct {
+		Application string `json:"application"`
+		Group       string `json:"deployment_group"`
+		AppSpec     string `json:"appspec"`
+	} `json:"codedeploy"`
+}
+
+func ecsOutputs(t *testing.T, o *terraform.Options) ecsExample {
+	t.Helper()
+	var out ecsExample
+	terraform.OutputStructContext(t, t.Context(), o, "ecs", &out)
+	return out
+}
+
+// rollsBack deploys an image that never becomes healthy: that must be a failed apply,
+// with each choice of whether the apply waits, and the service must run what it ran
+// before.
+func rollsBack(t *testing.T, o *terraform.Options, api *ecs.Client, waits ...bool) {
+	t.Helper()
+	out := ecsOutputs(t, o)
+	running := *describeService(t, api, out.Cluster, out.Service).TaskDefinition
+	healthy := o.Vars
+	for _, wait := range waits {
+		o.Vars = maps.Clone(healthy)
+		if o.Vars == nil {
+			o.Vars = map[string]any{}
+		}
+		o.Vars["image"] = "registry.example.com/notebook@sha256:" + strings.Repeat("0", 64)
+		o.Vars["wait_for_steady_state"] = wait
+		said, err := terraform.ApplyContextE(t, t.Context(), o)
+		require.Error(t, err)
+		require.Contains(t, said+err.Error(), "Resource postcondition failed")
+		require.Equal(t, running, *describeService(t, api, out.Cluster, out.Service).TaskDefinition)
+	}
+	o.Vars = healthy
+	terraform.ApplyContext(t, t.Context(), o)
+	require.NotEqual(t, running, *describeService(t, api, out.Cluster, out.Service).TaskDefinition)
+}
+
+// plannedChanges is what a plan would do, by resource: create, update, delete, or
+// delete,create.
+func plannedChanges(t *testing.T, o *terraform.Options) map[string]string {
+	t.Helper()
+	plan := *o
+	plan.PlanFilePath = filepath.Join(t.TempDir(), "changes.tfplan")
+	terraform.PlanContext(t, t.Context(), &plan)
+	shown, err := terraform.RunTerraformCommandAndGetStdoutContextE(t, t.Context(), o, "show", "-json", plan.PlanFilePath)
+	require.NoError(t, err)
+	var parsed struct {
+		Changes []struct {
+			Address string `json:"address"`
+			Mode    string `json:"mode"`
+			Change  struct {
+				Actions []string `json:"actions"`
+			} `json:"change"`
+		} `json:"resource_changes"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(shown), &parsed))
+	changes := map[string]string{}
+	for _, resource := range parsed.Changes {
+		if actions := strings.Join(resource.Change.Actions, ","); resource.Mode == "managed" && actions != "no-op" {
+			changes[resource.Address] = actions
+		}
+	}
+	return changes
+}
+
+func TestLogBucketExample(t *testing.T) {
+	t.Parallel()
+	applied(t, "modules/log-bucket/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
+		var out struct {
+			Bucket string `json:"bucket_name"`
+		}
+		terraform.OutputStructContext(t, t.Context(), o, "log_bucket", &out)
+		files := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+		requireClosed(t, files, out.Bucket)
+		policy, err := files.GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: &out.Bucket})
+		require.NoError(t, err)
+		require.Contains(t, *policy.Policy, out.Bucket+"/AWSLogs/123456789012/*")
+		require.NotContains(t, *policy.Policy, "s3:GetObject")
+		lifecycle, err := files.GetBucketLifecycleConfiguration(t.Context(), &s3.GetBucketLifecycleConfigurationInput{Bucket: &out.Bucket})
+		require.NoError(t, err)
+		require.EqualValues(t, 14, *lifecycle.Rules[0].Expiration.Days)
 	})
 }
 

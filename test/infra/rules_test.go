@@ -77,8 +77,8 @@ var (
 // shownElsewhere are rules that no mocked provider can break, by module, and the test
 // that breaks them on the emulator.
 var shownElsewhere = map[string]string{
-	"ecs: aws_ecs_service.this":                         "TestECSExample",
-	"ecs: aws_ecs_service.autoscaled":                   "TestECSExample",
+	"ecs: aws_ecs_service.this":                         "TestECSMinimalExample",
+	"ecs: aws_ecs_service.autoscaled":                   "TestECSMinimalExample", // in the words of the other
 	"ecs: check.the_newest_task_definition_is_deployed": "TestECSBlueGreenExample",
 }
 
@@ -172,6 +172,25 @@ func TestOnlyTheVariableNamesARegion(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The browser's scenarios show that the page works under the service's policies; the
+// distribution's, which stand before them, are the same.
+func TestTheDistributionsPoliciesAreTheServices(t *testing.T) {
+	t.Parallel()
+	text := func(pattern string, path ...string) string {
+		content, err := os.ReadFile(filepath.Join(append([]string{shared.root}, path...)...))
+		require.NoError(t, err)
+		found := regexp.MustCompile(pattern).FindStringSubmatch(string(content))
+		require.NotNil(t, found, pattern)
+		return found[1]
+	}
+	module := []string{"modules", "frontend-cdn"}
+	service := []string{"service", "internal", "api", "api.go"}
+	page := text(`const PagePolicy = "([^"]+)"`, service...)
+	require.Contains(t, page, "default-src 'self'")
+	require.Equal(t, page, text(`default\s*= "(default-src [^"]+)"`, append(module, "variables.tf")...))
+	require.Equal(t, text(`const SandboxPolicy = "([^"]+)"`, service...), text(`sandbox_policy\s*= "([^"]+)"`, append(module, "main.tf")...))
 }
 
 func TestSPAFunctionServesTheAppsRoutes(t *testing.T) {

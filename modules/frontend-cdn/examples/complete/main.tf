@@ -1,5 +1,6 @@
-# The page's distribution before an internal load balancer that has nothing behind
-# it: it answers everything with a 503.
+# The page's distribution with everything that the module has: names and a certificate
+# of its own, a public origin that is told a secret, a firewall, logs, a key. Nothing
+# answers at the origin.
 
 terraform {
   required_version = ">= 1.11"
@@ -26,6 +27,21 @@ variable "name_prefix" {
   nullable    = false
 }
 
+variable "domain_name" {
+  description = "Domain that a Route 53 zone is made for."
+  type        = string
+  default     = "cdn-example.com"
+  nullable    = false
+}
+
+variable "origin_secret" {
+  description = "What the distribution tells the origin: 32 to 128 letters, digits, hyphens and underscores."
+  type        = string
+  default     = "an-example-s-secret-is-no-secret-0"
+  sensitive   = true
+  nullable    = false
+}
+
 provider "aws" {
   region = var.region
 
@@ -43,40 +59,49 @@ provider "aws" {
   }
 }
 
-module "network" {
-  source = "../../../network"
-
-  name_prefix = var.name_prefix
+resource "aws_route53_zone" "this" {
+  name          = var.domain_name
+  force_destroy = true
 }
 
-resource "aws_security_group" "api" {
-  name        = "${var.name_prefix}-api"
-  description = "Load balancer of the example"
-  vpc_id      = module.network.vpc_id
-}
+data "aws_caller_identity" "current" {}
 
-resource "aws_lb" "api" {
-  name                       = "${var.name_prefix}-api"
-  internal                   = true
-  load_balancer_type         = "application"
-  subnets                    = module.network.private_subnet_ids
-  security_groups            = [aws_security_group.api.id]
-  drop_invalid_header_fields = true
-}
+data "aws_partition" "current" {}
 
-resource "aws_lb_listener" "api" {
-  load_balancer_arn = aws_lb.api.arn
-  port              = 80
-  protocol          = "HTTP"
+# CloudFront must be let in by the key itself, for distributions of this account.
+data "aws_iam_policy_document" "key" {
+  statement {
+    actions   = ["kms:*"]
+    resources = ["*"]
 
-  default_action {
-    type = "fixed-response"
-
-    fixed_response {
-      content_type = "text/plain"
-      status_code  = "503"
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root"]
     }
   }
+
+  statement {
+    actions   = ["kms:Decrypt"]
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudfront.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${data.aws_partition.current.partition}:cloudfront::${data.aws_caller_identity.current.account_id}:distribution/*"]
+    }
+  }
+}
+
+resource "aws_kms_key" "page" {
+  description             = "Page of ${var.name_prefix}"
+  enable_key_rotation     = true
+  deletion_window_in_days = 7
+  policy                  = data.aws_iam_policy_document.key.json
 }
 
 module "frontend_cdn" {
@@ -87,11 +112,24 @@ module "frontend_cdn" {
   price_class = "PriceClass_All"
 
   api_origin = {
-    load_balancer_arn    = aws_lb.api.arn
-    domain_name          = aws_lb.api.dns_name
+    exposure             = "public"
+    domain_name          = "origin.${var.domain_name}"
+    https_port           = 8443
     read_timeout_seconds = 45
   }
+  origin_secret = { header = "X-Example-Secret", value = var.origin_secret }
 
+  domain = {
+    name    = "notebooks.${var.domain_name}"
+    aliases = ["nb.${var.domain_name}"]
+    zone_id = aws_route53_zone.this.zone_id
+  }
+
+  waf         = { requests_per_5_minutes = 2000, log_retention_days = 14 }
+  access_logs = { retention_days = 14, force_destroy = true }
+  kms_key_arn = aws_kms_key.page.arn
+
+  hsts_max_age_seconds    = 86400
   noncurrent_version_days = 7
   force_destroy           = true
 }
