@@ -163,6 +163,9 @@ func (b bench) prints() ([]measure.Result, error) {
 	python := func() (float64, error) {
 		return timed(func() error {
 			cmd := exec.CommandContext(b.ctx, os.Getenv("KERNEL_PYTHON"), "-c", source)
+			// A session of its own, as kernels have: on a busy machine Linux
+			// shares the processors among sessions.
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 			pipe, err := cmd.StdoutPipe()
 			if err != nil {
 				return err
