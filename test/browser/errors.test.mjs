@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { eventually } from "./support/eventually.mjs";
 import { scenarios } from "./support/scenario.mjs";
 
@@ -78,23 +81,38 @@ scenario("a cell that ends its process is told as such, and the next run works",
 
 scenario("output streams while a cell runs, and a reload in the middle loses none of it", async ({ notebook, open }) => {
   const lines = 40;
-  const page = await open(
-    await notebook([`import time\nfor step in range(${lines}):\n    print('step', step, flush=True)\n    time.sleep(0.25)\nprint('end', 'of steps')`]),
-  );
-  await page.edit(1);
-  await page.runHere();
-  await page.says(1, "step 3");
-  assert.equal(await page.cell(1).getAttribute("data-status"), "running", "the output came before the cell was done");
-  const before = await page.says(1, "step 5");
-  assert.ok(!before.includes("end of steps"));
+  // The cell goes on in its middle until this file is there: however long a
+  // reload takes, it falls into the run.
+  const reloaded = path.join(tmpdir(), `reloaded-${process.pid}-${Date.now()}`);
+  const source = `import os, time
+for step in range(${lines}):
+    print('step', step, flush=True)
+    time.sleep(0.05)
+    waited = 0
+    while step == 20 and waited < 120 and not os.path.exists(${JSON.stringify(reloaded)}):
+        time.sleep(0.1)
+        waited += 0.1
+print('end', 'of steps')`;
+  const page = await open(await notebook([source]));
+  try {
+    await page.edit(1);
+    await page.runHere();
+    await page.says(1, "step 3");
+    assert.equal(await page.cell(1).getAttribute("data-status"), "running", "the output came before the cell was done");
+    const before = await page.says(1, "step 5");
+    assert.ok(!before.includes("end of steps"));
 
-  await page.page.reload();
-  await page.ready();
-  await page.becomes(1, "running");
-  const after = await page.says(1, "step 6");
-  assert.ok(after.includes("step 0\n"), "what was printed before the reload is gone");
+    await page.page.reload();
+    await page.ready();
+    await page.becomes(1, "running");
+    const after = await page.says(1, "step 6");
+    assert.ok(after.includes("step 0\n"), "what was printed before the reload is gone");
 
-  await page.becomes(1, "ok");
+    await writeFile(reloaded, "");
+    await page.becomes(1, "ok");
+  } finally {
+    await rm(reloaded, { force: true });
+  }
   await eventually(async () => {
     const said = await page.output(1).innerText();
     const steps = [...said.matchAll(/step (\d+)/g)].map((match) => Number(match[1]));
