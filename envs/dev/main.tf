@@ -14,7 +14,7 @@ module "network" {
 }
 
 module "token" {
-  source = "./token"
+  source = "../../modules/data/token"
 
   name_prefix = var.name_prefix
   generation  = var.token_generation
@@ -61,8 +61,9 @@ module "ecs" {
   # Kernels' folders; all that lasts is in the bucket.
   container = { writable_paths = ["/tmp"] }
 
-  timeouts           = local.timeouts
-  log_retention_days = 7
+  timeouts                 = local.timeouts
+  log_retention_days       = 7
+  permissions_boundary_arn = var.permissions_boundary_arn
 }
 
 module "frontend_cdn" {

@@ -41,3 +41,9 @@ variable "token_generation" {
   default     = 1
   nullable    = false
 }
+
+variable "permissions_boundary_arn" {
+  description = "ARN of the policy that bounds the roles made here, as `envs/shared` puts it out; HCP Terraform's apply role can make no role without it. Null for none."
+  type        = string
+  default     = null
+}

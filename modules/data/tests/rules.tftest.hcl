@@ -12,8 +12,23 @@ mock_provider "aws" {
   }
 }
 
+# Given to every run, as Terraform 1.11 can't apply one without an ephemeral variable.
 variables {
-  name_prefix = "test"
+  name_prefix       = "test"
+  postgres_password = "0123456789abcdefABCDEF"
+}
+
+run "nothing_but_the_bucket_without_being_asked" {
+  command = plan
+
+  assert {
+    condition     = length(aws_db_instance.postgres) + length(aws_elasticache_replication_group.valkey) + length(aws_security_group.postgres) + length(aws_security_group.valkey) + length(aws_secretsmanager_secret.postgres) == 0
+    error_message = "database and cache are options"
+  }
+  assert {
+    condition     = output.postgres_url_secret_arn == null && output.valkey_url == null && output.valkey_policy_json == null
+    error_message = "what isn't there has no address"
+  }
 }
 
 run "the_bucket_is_private_versioned_and_encrypted" {
@@ -103,6 +118,94 @@ run "a_key_of_ones_own" {
   }
 }
 
+run "a_database_that_can_be_relied_on" {
+  variables {
+    network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = { tasks = "sg-tasks" } }
+    postgres = {}
+  }
+
+  assert {
+    condition = alltrue([
+      aws_db_instance.postgres["this"].multi_az,
+      aws_db_instance.postgres["this"].storage_encrypted,
+      aws_db_instance.postgres["this"].deletion_protection,
+      !aws_db_instance.postgres["this"].skip_final_snapshot,
+      !aws_db_instance.postgres["this"].delete_automated_backups,
+      !aws_db_instance.postgres["this"].publicly_accessible,
+      !aws_db_instance.postgres["this"].apply_immediately,
+      aws_db_instance.postgres["this"].backup_retention_period == 14,
+    ])
+    error_message = "two zones, encrypted, protected, backed up, and closed, without being asked"
+  }
+  assert {
+    condition     = aws_db_instance.postgres["this"].password == null && aws_db_instance.postgres["this"].password_wo_version == 1 && aws_secretsmanager_secret_version.postgres["this"].secret_string_wo_version == 1
+    error_message = "instance and secret take the password by write-only arguments, and by one number"
+  }
+  assert {
+    condition     = [for parameter in aws_db_parameter_group.postgres["this"].parameter : parameter.value if parameter.name == "rds.force_ssl"] == ["1"] && aws_db_parameter_group.postgres["this"].family == "postgres17"
+    error_message = "nothing comes in the clear"
+  }
+  assert {
+    condition     = aws_cloudwatch_log_group.postgres["this"].name == "/aws/rds/instance/test/postgresql" && aws_cloudwatch_log_group.postgres["this"].retention_in_days == 30
+    error_message = "the log that RDS writes has an end"
+  }
+  assert {
+    condition     = [for key, rule in aws_vpc_security_group_ingress_rule.postgres : [key, rule.referenced_security_group_id, rule.from_port, rule.to_port]] == [["tasks", "sg-tasks", 5432, 5432]]
+    error_message = "the clients and nobody else"
+  }
+  assert {
+    condition     = length(aws_elasticache_replication_group.valkey) == 0
+    error_message = "the cache is an option of its own"
+  }
+}
+
+run "a_cache_that_is_closed" {
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = { tasks = "sg-tasks" } }
+    valkey  = {}
+  }
+
+  assert {
+    condition = alltrue([
+      aws_elasticache_replication_group.valkey["this"].transit_encryption_enabled,
+      aws_elasticache_replication_group.valkey["this"].transit_encryption_mode == "required",
+      aws_elasticache_replication_group.valkey["this"].at_rest_encryption_enabled == "true",
+      aws_elasticache_replication_group.valkey["this"].automatic_failover_enabled,
+      aws_elasticache_replication_group.valkey["this"].multi_az_enabled,
+      aws_elasticache_replication_group.valkey["this"].user_group_ids == toset(["test"]),
+    ])
+    error_message = "TLS only, encrypted, two nodes in two zones, and users"
+  }
+  assert {
+    condition     = one(aws_elasticache_user.service["this"].authentication_mode).type == "iam" && aws_elasticache_user.service["this"].user_id == aws_elasticache_user.service["this"].user_name && aws_elasticache_user_group.valkey["this"].user_ids == toset(["test-service"])
+    error_message = "one user, who signs in with IAM and has no password"
+  }
+  assert {
+    condition     = startswith(aws_elasticache_user.service["this"].access_string, "on ~notebook:* &notebook:* -@all ") && endswith(aws_elasticache_user.service["this"].access_string, " -@dangerous")
+    error_message = "own keys and channels, no dangerous command"
+  }
+  assert {
+    condition     = one(data.aws_iam_policy_document.valkey["this"].statement).actions == toset(["elasticache:Connect"]) && length(one(data.aws_iam_policy_document.valkey["this"].statement).resources) == 2
+    error_message = "the policy is to sign in as this user to this group"
+  }
+  assert {
+    condition     = [for key, rule in aws_vpc_security_group_ingress_rule.valkey : [key, rule.referenced_security_group_id, rule.from_port, rule.to_port]] == [["tasks", "sg-tasks", 6379, 6379]]
+    error_message = "the clients and nobody else"
+  }
+}
+
+run "one_node_has_nobody_to_take_over" {
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    valkey  = { nodes = 1 }
+  }
+
+  assert {
+    condition     = !aws_elasticache_replication_group.valkey["this"].automatic_failover_enabled && !aws_elasticache_replication_group.valkey["this"].multi_az_enabled
+    error_message = "AWS refuses a failover to nobody"
+  }
+}
+
 run "name_with_capitals" {
   command = plan
   variables {
@@ -157,4 +260,149 @@ run "a_keys_alias" {
     kms_key_arn = "arn:aws:kms:eu-north-1:123456789012:alias/notebooks"
   }
   expect_failures = [var.kms_key_arn]
+}
+
+run "database_in_one_subnet" {
+  command = plan
+  variables {
+    network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-a"], client_security_group_ids = {} }
+    postgres = {}
+  }
+  expect_failures = [var.network]
+}
+
+run "database_nowhere" {
+  command = plan
+  variables {
+    valkey = {}
+  }
+  expect_failures = [var.network]
+}
+
+run "a_database_of_yesterday" {
+  command = plan
+  variables {
+    network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    postgres = { engine_version = "15" }
+  }
+  expect_failures = [var.postgres]
+}
+
+run "a_class_of_ec2" {
+  command = plan
+  variables {
+    network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    postgres = { instance_class = "t4g.micro" }
+  }
+  expect_failures = [var.postgres]
+}
+
+run "a_disk_that_can_not_grow" {
+  command = plan
+  variables {
+    network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    postgres = { storage_gib = 100, max_storage_gib = 105 }
+  }
+  expect_failures = [var.postgres]
+}
+
+run "no_backups" {
+  command = plan
+  variables {
+    network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    postgres = { backup_days = 0 }
+  }
+  expect_failures = [var.postgres]
+}
+
+run "a_user_that_rds_keeps" {
+  command = plan
+  variables {
+    network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    postgres = { username = "rdsadmin" }
+  }
+  expect_failures = [var.postgres]
+}
+
+run "half_a_password" {
+  command = plan
+  variables {
+    network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    postgres = { password_generation = 0.5 }
+  }
+  expect_failures = [var.postgres]
+}
+
+run "database_logs_for_ever" {
+  command = plan
+  variables {
+    network  = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    postgres = { log_retention_days = 0 }
+  }
+  expect_failures = [var.postgres]
+}
+
+run "two_hyphens_in_a_row" {
+  command = plan
+  variables {
+    network     = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    name_prefix = "a--b"
+    postgres    = {}
+  }
+  expect_failures = [var.postgres]
+}
+
+run "a_password_that_is_guessed" {
+  command = plan
+  variables {
+    network           = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    postgres          = {}
+    postgres_password = "short"
+  }
+  expect_failures = [var.postgres_password]
+}
+
+run "a_cache_of_yesterday" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    valkey  = { engine_version = "7.2" }
+  }
+  expect_failures = [var.valkey]
+}
+
+run "a_type_of_ec2" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    valkey  = { node_type = "t4g.micro" }
+  }
+  expect_failures = [var.valkey]
+}
+
+run "no_node" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    valkey  = { nodes = 0 }
+  }
+  expect_failures = [var.valkey]
+}
+
+run "snapshots_for_ever" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    valkey  = { snapshot_days = 36 }
+  }
+  expect_failures = [var.valkey]
+}
+
+run "keys_of_everybody" {
+  command = plan
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-a", "subnet-b"], client_security_group_ids = {} }
+    valkey  = { key_prefix = "*" }
+  }
+  expect_failures = [var.valkey]
 }

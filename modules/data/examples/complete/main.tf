@@ -1,5 +1,6 @@
-# A bucket with everything that the module has: a key of one's own, an own prefix, an
-# own retention, and a role that may use it.
+# Everything that the module has: a bucket with a key, a prefix and a retention of its
+# own, a database with a standby, a cache of two nodes, and a role that may use them.
+# It is made to be destroyed: nothing is protected.
 
 terraform {
   required_version = ">= 1.11"
@@ -40,12 +41,44 @@ resource "aws_kms_key" "notebooks" {
   deletion_window_in_days = 7
 }
 
+module "network" {
+  source = "../../../network"
+
+  name_prefix = var.name_prefix
+}
+
+resource "aws_security_group" "service" {
+  name        = "${var.name_prefix}-service"
+  description = "Stands for the tasks of a service"
+  vpc_id      = module.network.vpc_id
+}
+
+module "password" {
+  source = "../../password"
+}
+
 module "data" {
   source = "../.."
 
   name_prefix = var.name_prefix
   bucket      = { prefix = "team/notebooks", noncurrent_version_days = 14, force_destroy = true }
   kms_key_arn = aws_kms_key.notebooks.arn
+
+  network = {
+    vpc_id                    = module.network.vpc_id
+    subnet_ids                = module.network.private_subnet_ids
+    client_security_group_ids = { service = aws_security_group.service.id }
+  }
+
+  postgres = {
+    backup_days         = 1
+    deletion_protection = false
+    final_snapshot      = false
+    log_retention_days  = 1
+  }
+  postgres_password = module.password.value
+
+  valkey = { snapshot_days = 0 }
 }
 
 data "aws_iam_policy_document" "assumed_by_tasks" {
@@ -68,6 +101,12 @@ resource "aws_iam_role_policy" "notebooks" {
   name   = "notebooks"
   role   = aws_iam_role.service.id
   policy = module.data.store_policy_json
+}
+
+resource "aws_iam_role_policy" "valkey" {
+  name   = "valkey"
+  role   = aws_iam_role.service.id
+  policy = module.data.valkey_policy_json
 }
 
 output "data" {
