@@ -7,3 +7,23 @@ module "ecr" {
 
   name = var.name_prefix
 }
+
+# Who may apply the environments from outside, and push images. Applied by an
+# administrator: these roles can't change themselves.
+module "ci_identity" {
+  source = "../../modules/ci-identity"
+
+  name_prefix = var.name_prefix
+  regions     = [var.region]
+
+  hcp_terraform = var.hcp_organization == null ? null : {
+    organization = var.hcp_organization
+    workspaces   = { for environment in var.environments : environment => "${var.name_prefix}-${environment}" }
+  }
+
+  github = var.github_repository == null ? null : {
+    repository          = var.github_repository
+    deploy_environments = { for environment in var.environments : environment => environment }
+  }
+  repository_arn = module.ecr.repository_arn
+}

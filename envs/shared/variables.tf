@@ -16,3 +16,22 @@ variable "name_prefix" {
   default     = "reactive-notebook"
   nullable    = false
 }
+
+variable "environments" {
+  description = "Names of the environments that CI works on; each has a workspace NAME_PREFIX-ENVIRONMENT in HCP Terraform and an environment of its own name in GitHub."
+  type        = set(string)
+  default     = ["dev", "production"]
+  nullable    = false
+}
+
+variable "hcp_organization" {
+  description = "HCP Terraform organization whose runs get roles; null for no such roles."
+  type        = string
+  default     = null
+}
+
+variable "github_repository" {
+  description = "GitHub repository, OWNER/NAME, whose jobs get roles; null for no such roles."
+  type        = string
+  default     = null
+}

@@ -28,18 +28,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/gruntwork-io/terratest/modules/logger"
 	"github.com/gruntwork-io/terratest/modules/terraform"
+	tfjson "github.com/hashicorp/terraform-json"
 	"github.com/stretchr/testify/require"
+
+	"github.com/reactive-notebook/reactive-notebook/test/policy"
 )
 
 // A provider takes half a gigabyte and seconds of a processor, so that no more than
 // two runs of Terraform go on at once; the rest of the time they wait.
 const parallelRuns = 2
-
-// region is where the tests apply; another is planned beside it.
-const region = "eu-north-1"
-
-// image has a digest that no image has: nothing is pulled from an emulator.
-const image = "123456789012.dkr.ecr.eu-north-1.amazonaws.com/reactive-notebook@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 // bench is what all tests share: the repository, the built `stack`, and turns.
 type bench struct {
@@ -70,6 +67,9 @@ func run(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	shared = bench{root: root, stack: filepath.Join(dir, "stack"), turns: make(chan struct{}, parallelRuns)}
+	if err := chooseTarget(context.Background()); err != nil {
+		return 1, err
+	}
 
 	build := exec.Command("go", "build", "-o", shared.stack, "./service/cmd/stack")
 	build.Dir = root
@@ -94,6 +94,16 @@ func takeTurn(t *testing.T) {
 	t.Helper()
 	shared.turns <- struct{}{}
 	t.Cleanup(func() { <-shared.turns })
+}
+
+// startTarget gives a test an empty emulator of its own, or the account.
+func startTarget(t *testing.T) tools {
+	t.Helper()
+	e := startEmulator(t)
+	if onAWS() {
+		return e.onAWS()
+	}
+	return e
 }
 
 // startEmulator starts an empty emulator for one test.
@@ -131,6 +141,9 @@ func startEmulator(t *testing.T) tools {
 
 func (e tools) config(t *testing.T) aws.Config {
 	t.Helper()
+	if onAWS() {
+		return awsConfig(t)
+	}
 	cfg, err := config.LoadDefaultConfig(t.Context(),
 		config.WithRegion(region),
 		config.WithBaseEndpoint(e.Endpoint),
@@ -147,7 +160,7 @@ func (e tools) config(t *testing.T) aws.Config {
 // tried with the same provider.
 func copyOf(t *testing.T, dir string) string {
 	t.Helper()
-	to := t.TempDir()
+	to := workDir(t)
 	for _, part := range []string{"modules", "envs"} {
 		require.NoError(t, copyTree(filepath.Join(shared.root, part), filepath.Join(to, part)))
 	}
@@ -193,6 +206,7 @@ func copyTree(from, to string) error {
 var noWarnings = map[string]string{".*": "Terraform warns"}
 
 func options(e tools, dir string, vars map[string]any) *terraform.Options {
+	vars = targetVars(dir, vars)
 	return &terraform.Options{
 		TerraformBinary:  e.Terraform.Path,
 		TerraformDir:     dir,
@@ -217,10 +231,11 @@ func initialize(t *testing.T, o *terraform.Options) {
 func applied(t *testing.T, dir string, vars map[string]any, check func(o *terraform.Options, cfg aws.Config)) {
 	t.Helper()
 	takeTurn(t)
-	e := startEmulator(t)
+	e := startTarget(t)
 	cfg := e.config(t)
 	o := options(e, copyOf(t, dir), vars)
 	before := inventory(t, cfg)
+	destroyAfterFailure(t, o)
 
 	clock := time.Now()
 	lap := func(what string) {
@@ -231,14 +246,20 @@ func applied(t *testing.T, dir string, vars map[string]any, check func(o *terraf
 	lap("init")
 	terraform.ApplyContext(t, t.Context(), o)
 	lap("apply")
-	require.NotEqual(t, before, inventory(t, cfg), "the apply made something")
+	if !onAWS() { // where others are at work, too
+		require.NotEqual(t, before, inventory(t, cfg), "the apply made something")
+	}
 	check(o, cfg)
 	lap("checks")
-	require.Zero(t, terraform.PlanExitCodeContext(t, t.Context(), o), "a plan right after an apply is empty")
+	again := plan(t, o)
+	require.Empty(t, again.changes(), "a plan right after an apply is empty")
+	requirePolicy(t, dir, again)
 	lap("second plan")
 	terraform.DestroyContext(t, t.Context(), o)
 	lap("destroy")
-	require.Equal(t, before, inventory(t, cfg), "the destroy left something")
+	if !onAWS() {
+		require.Equal(t, before, inventory(t, cfg), "the destroy left something")
+	}
 	state, err := terraform.RunTerraformCommandAndGetStdoutContextE(t, t.Context(), o, "state", "list")
 	require.NoError(t, err)
 	require.Empty(t, strings.TrimSpace(state))
@@ -266,4 +287,61 @@ func (e tools) call(ctx context.Context, dir string, args ...string) (string, er
 	}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// planned is a plan as JSON, and what terraform said while it made it.
+type planned struct {
+	*tfjson.Plan
+	text string // the whole JSON
+}
+
+// plan makes a plan of what is in o.TerraformDir with o.Vars.
+func plan(t *testing.T, o *terraform.Options) planned {
+	t.Helper()
+	file := filepath.Join(o.TerraformDir, "test.tfplan")
+	_, err := terraform.RunTerraformCommandContextE(t, t.Context(), o, terraform.FormatArgs(o, "plan", "-input=false", "-out="+file)...)
+	require.NoError(t, err)
+	e := tools{Env: o.EnvVars}
+	e.Terraform.Path = o.TerraformBinary
+	text, err := e.call(t.Context(), o.TerraformDir, "show", "-json", file)
+	require.NoError(t, err)
+	made := planned{Plan: &tfjson.Plan{}, text: text}
+	require.NoError(t, json.Unmarshal([]byte(text), made.Plan))
+	return made
+}
+
+// changes is what a plan would change, by address: "create", "update", "delete", or
+// both of these with a plus between them where something is replaced.
+func (p planned) changes() map[string]string {
+	changes := map[string]string{}
+	add := func(address string, actions tfjson.Actions) {
+		if actions.NoOp() {
+			return
+		}
+		var names []string
+		for _, action := range actions {
+			names = append(names, string(action))
+		}
+		changes[address] = strings.Join(names, "+")
+	}
+	for _, change := range p.ResourceChanges {
+		if change.Mode == tfjson.ManagedResourceMode {
+			add(change.Address, change.Change.Actions)
+		}
+	}
+	for name, change := range p.OutputChanges {
+		add("output."+name, change.Actions)
+	}
+	return changes
+}
+
+// requirePolicy holds a plan against the project's rules. Every environment and
+// example says by its tags whose its resources are.
+func requirePolicy(t *testing.T, dir string, p planned) {
+	t.Helper()
+	rules := policy.Options{Tags: []string{"Project", "Example"}}
+	if strings.HasPrefix(dir, "envs/") {
+		rules.Tags = []string{"Project", "Environment", "ManagedBy"}
+	}
+	require.Empty(t, policy.Check(p.Plan, rules))
 }

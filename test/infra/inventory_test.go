@@ -5,17 +5,23 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/budgets"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	elb "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	iamtypes "github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/stretchr/testify/require"
 )
 
@@ -141,5 +147,89 @@ func inventory(t *testing.T, cfg aws.Config) map[string][]string {
 		}
 	}
 	inventoryOfTraffic(t, cfg, add)
+	addData(t, cfg, add)
+	addWatch(t, cfg, add)
 	return found
+}
+
+// addData adds what the module data makes, but for buckets and secrets.
+func addData(t *testing.T, cfg aws.Config, add func(kind string, id *string)) {
+	t.Helper()
+	ctx := t.Context()
+	databases := rds.NewFromConfig(cfg)
+	instances, err := databases.DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{})
+	require.NoError(t, err)
+	for _, i := range instances.DBInstances {
+		add("database", i.DBInstanceIdentifier)
+	}
+	parameters, err := databases.DescribeDBParameterGroups(ctx, &rds.DescribeDBParameterGroupsInput{})
+	require.NoError(t, err)
+	for _, g := range parameters.DBParameterGroups {
+		add("database parameters", g.DBParameterGroupName)
+	}
+	places, err := databases.DescribeDBSubnetGroups(ctx, &rds.DescribeDBSubnetGroupsInput{})
+	require.NoError(t, err)
+	for _, g := range places.DBSubnetGroups {
+		add("database subnets", g.DBSubnetGroupName)
+	}
+	caches := elasticache.NewFromConfig(cfg)
+	replicated, err := caches.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{})
+	require.NoError(t, err)
+	for _, g := range replicated.ReplicationGroups {
+		add("replication group", g.ReplicationGroupId)
+	}
+	users, err := caches.DescribeUsers(ctx, &elasticache.DescribeUsersInput{})
+	require.NoError(t, err)
+	for _, u := range users.Users {
+		add("cache user", u.UserId)
+	}
+	groups, err := caches.DescribeUserGroups(ctx, &elasticache.DescribeUserGroupsInput{})
+	require.NoError(t, err)
+	for _, g := range groups.UserGroups {
+		add("cache user group", g.UserGroupId)
+	}
+	subnets, err := caches.DescribeCacheSubnetGroups(ctx, &elasticache.DescribeCacheSubnetGroupsInput{})
+	require.NoError(t, err)
+	for _, g := range subnets.CacheSubnetGroups {
+		add("cache subnets", g.CacheSubnetGroupName)
+	}
+}
+
+// addWatch adds what watches, and what is let in. Keys that are to go in a week are
+// gone as far as anybody can make them.
+func addWatch(t *testing.T, cfg aws.Config, add func(kind string, id *string)) {
+	t.Helper()
+	ctx := t.Context()
+	watch := cloudwatch.NewFromConfig(cfg)
+	alarms, err := watch.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{})
+	require.NoError(t, err)
+	for _, a := range alarms.MetricAlarms {
+		add("alarm", a.AlarmName)
+	}
+	dashboards, err := watch.ListDashboards(ctx, &cloudwatch.ListDashboardsInput{})
+	require.NoError(t, err)
+	for _, d := range dashboards.DashboardEntries {
+		add("dashboard", d.DashboardName)
+	}
+	topics, err := sns.NewFromConfig(cfg).ListTopics(ctx, &sns.ListTopicsInput{})
+	require.NoError(t, err)
+	for _, one := range topics.Topics {
+		add("topic", one.TopicArn)
+	}
+	spending, err := budgets.NewFromConfig(cfg).DescribeBudgets(ctx, &budgets.DescribeBudgetsInput{AccountId: aws.String(account)})
+	require.NoError(t, err)
+	for _, b := range spending.Budgets {
+		add("budget", b.BudgetName)
+	}
+	identities := iam.NewFromConfig(cfg)
+	policies, err := identities.ListPolicies(ctx, &iam.ListPoliciesInput{Scope: iamtypes.PolicyScopeTypeLocal})
+	require.NoError(t, err)
+	for _, p := range policies.Policies {
+		add("policy", p.PolicyName)
+	}
+	providers, err := identities.ListOpenIDConnectProviders(ctx, &iam.ListOpenIDConnectProvidersInput{})
+	require.NoError(t, err)
+	for _, p := range providers.OpenIDConnectProviderList {
+		add("identity provider", p.Arn)
+	}
 }

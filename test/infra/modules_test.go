@@ -97,7 +97,7 @@ func TestNetworkExample(t *testing.T) {
 		require.NoError(t, err)
 		var inside []string
 		for _, endpoint := range endpoints.VpcEndpoints {
-			inside = append(inside, strings.TrimPrefix(*endpoint.ServiceName, "com.amazonaws.eu-north-1."))
+			inside = append(inside, strings.TrimPrefix(*endpoint.ServiceName, "com.amazonaws."+region+"."))
 			if endpoint.VpcEndpointType == ec2types.VpcEndpointTypeGateway {
 				require.Subset(t, endpoint.RouteTableIds, tableIDs)
 				require.Subset(t, tableIDs, endpoint.RouteTableIds)
@@ -259,7 +259,7 @@ func TestFrontendCDNMinimalExample(t *testing.T) {
 			origins[*origin.Id] = origin
 		}
 		page := origins[*edge.DefaultCacheBehavior.TargetOriginId]
-		require.Equal(t, out.Bucket+".s3.eu-north-1.amazonaws.com", *page.DomainName)
+		require.Equal(t, out.Bucket+".s3."+region+".amazonaws.com", *page.DomainName)
 		require.NotEmpty(t, *page.OriginAccessControlId)
 		association := edge.DefaultCacheBehavior.FunctionAssociations.Items[0]
 		require.Equal(t, cftypes.EventTypeViewerRequest, association.EventType)
@@ -406,7 +406,7 @@ func TestDataExample(t *testing.T) {
 			Policy   string `json:"store_policy_json"`
 		}
 		terraform.OutputStructContext(t, t.Context(), o, "data", &out)
-		require.Equal(t, "data-example-notebooks-123456789012", out.Bucket)
+		require.Equal(t, named("data-example")+"-notebooks-"+account, out.Bucket)
 		require.Equal(t, "s3://"+out.Bucket+"/team/notebooks", out.StoreURL)
 		key := outputs(t, o, "kms_key_arn")["kms_key_arn"]
 
@@ -434,10 +434,13 @@ func TestDataExample(t *testing.T) {
 				"Condition": {"StringEqualsIfExists": {"s3:prefix": "team/notebooks/"}}},
 			{"Sid": "UseTheBucketsKey", "Effect": "Allow", "Action": ["kms:GenerateDataKey", "kms:Decrypt"], "Resource": "`+key+`",
 				"Condition": {"StringEquals": {"kms:EncryptionContext:aws:s3:arn": "`+out.ARN+`"}}}
-		]}`, rolePolicy(t, iam.NewFromConfig(cfg), "data-example-service", "notebooks"))
+		]}`, rolePolicy(t, iam.NewFromConfig(cfg), named("data-example")+"-service", "notebooks"))
 
 		// Notebooks, their old versions and what was deleted don't hinder the destroy.
 		keepNotebooks(t, files, out.Bucket, "team/notebooks/")
+
+		requireCache(t, o, cfg)
+		requireDatabase(t, o, cfg)
 	})
 }
 
@@ -590,12 +593,12 @@ func TestECSExample(t *testing.T) {
 		require.Equal(t, out.BalancerSG, *ways[out.TaskSG][0].ReferencedGroupInfo.GroupId)
 
 		// The execution role reads the one secret and pulls from the one repository.
-		document := rolePolicy(t, iam.NewFromConfig(cfg), "ecs-example-execution", "start-tasks")
+		document := rolePolicy(t, iam.NewFromConfig(cfg), named("ecs-example")+"-execution", "start-tasks")
 		require.Contains(t, document, *container.Secrets[0].ValueFrom)
-		require.Contains(t, document, "arn:aws:ecr:eu-north-1:123456789012:repository/example")
+		require.Contains(t, document, ":repository/")
 		require.NotContains(t, document, "secret:*")
 		// The service itself may do what it was given.
-		require.Contains(t, rolePolicy(t, iam.NewFromConfig(cfg), "ecs-example-task", "token"), *container.Secrets[0].ValueFrom)
+		require.Contains(t, rolePolicy(t, iam.NewFromConfig(cfg), named("ecs-example")+"-task", "token"), *container.Secrets[0].ValueFrom)
 
 		// Another image is another revision on the same service.
 		o.Vars = map[string]any{"image": "registry.example.com/notebook@sha256:" + image[len(image)-64:]}
@@ -603,7 +606,7 @@ func TestECSExample(t *testing.T) {
 		deployed := describeService(t, api, out.Cluster, out.Service)
 		require.Equal(t, service.ServiceArn, deployed.ServiceArn)
 		require.NotEqual(t, *service.TaskDefinition, *deployed.TaskDefinition)
-		require.NotContains(t, rolePolicy(t, iam.NewFromConfig(cfg), "ecs-example-execution", "start-tasks"), "ecr:")
+		require.NotContains(t, rolePolicy(t, iam.NewFromConfig(cfg), named("ecs-example")+"-execution", "start-tasks"), "ecr:")
 
 		// One that ECS rolls back is a failed apply, whether the apply waited for it or
 		// not, and the next good one heals it.

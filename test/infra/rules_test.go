@@ -50,7 +50,7 @@ func TestEverythingIsFormattedAndValid(t *testing.T) {
 		said, err := e.call(t.Context(), filepath.Join(shared.root, part), "fmt", "-check", "-recursive", "-diff")
 		require.NoError(t, err, said)
 	}
-	for _, root := range []string{"envs/shared", "envs/dev"} {
+	for _, root := range []string{"envs/shared", "envs/dev", "envs/production"} {
 		dir := copyOf(t, root)
 		// As in the repository, with its cloud block.
 		require.NoError(t, os.Remove(filepath.Join(dir, "override.tf")))
@@ -155,7 +155,7 @@ func TestEveryInputAndOutputIsDescribed(t *testing.T) {
 func TestOnlyTheVariableNamesARegion(t *testing.T) {
 	t.Parallel()
 	named := regexp.MustCompile(`(eu|us|ap|sa|ca|me|af)-(north|south|east|west|central)[a-z]*-[0-9]`)
-	for _, pattern := range []string{"modules/*/*.tf", "envs/*/*.tf", "envs/*/token/*.tf"} {
+	for _, pattern := range []string{"modules/*/*.tf", "envs/*/*.tf", "modules/*/*/*.tf"} {
 		paths, err := filepath.Glob(filepath.Join(shared.root, pattern))
 		require.NoError(t, err)
 		require.NotEmpty(t, paths)
