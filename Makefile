@@ -7,14 +7,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down run plan test check bench stack
+.PHONY: help up down run plan docs lint test test-aws check bench stack
 
 ENV ?= dev
 # The operator's tool, compiled: a signal to make then reaches it directly.
 STACK := .tools/stack
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 stack:
 	@command -v go >/dev/null || { echo "Go is missing: install Go 1.26 or newer, https://go.dev/dl" >&2; exit 1; }
@@ -44,6 +44,8 @@ check: stack ## fast: format, vet, lint, unit tests
 	@go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 	@echo "== terraform fmt"
 	@env -u TF_CLI_CONFIG_FILE "$$($(STACK) setup terraform | sed -n 's/^TERRAFORM=//p')" fmt -check -recursive
+	@echo "== the modules' tables"
+	@go run ./service/cmd/moduledocs -check modules/*/
 	@echo "== eslint"
 	@cd frontend && npm run --silent lint
 	@echo "== vitest"
@@ -51,8 +53,18 @@ check: stack ## fast: format, vet, lint, unit tests
 	@echo "== go test, short"
 	@KERNEL_PYTHON=$(CURDIR)/.venv/bin/python go test -short ./service/... ./frontend
 
+docs: ## write the tables of inputs and outputs in the modules' READMEs
+	@go run ./service/cmd/moduledocs modules/*/
+
+lint: ## what takes a while to build: tflint over the Terraform
+	@mkdir -p .tools && cd test/tools/tflint && go build -o $(CURDIR)/.tools/tflint github.com/terraform-linters/tflint
+	@.tools/tflint --recursive --config $(CURDIR)/.tflint.hcl --minimum-failure-severity=notice
+
 test: stack ## everything, from setup to a browser through the whole stack
 	@./test/run.sh
+
+test-aws: stack ## the infrastructure's tests on a real AWS account; costs money, asks for everything
+	@exec ./test/infra/aws.sh
 
 bench: stack ## speed and memory beside Jupyter and FastAPI, as a table; PARTS=kernels
 	@exec ./test/bench/run.sh $(PARTS)

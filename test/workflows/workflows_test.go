@@ -41,6 +41,10 @@ func TestEveryActionIsPinnedByCommitAndSaysItsVersion(t *testing.T) {
 func TestWorkflowsMayOnlyReadTheRepository(t *testing.T) {
 	for name, text := range workflows(t) {
 		require.Contains(t, text, "\npermissions:\n  contents: read\n", name)
+		if name == "deploy.yml" {
+			// Its jobs prove to AWS who they are, and may do no more than that here.
+			text = strings.ReplaceAll(text, "    permissions:\n      contents: read\n      id-token: write\n    ", "")
+		}
 		require.Equal(t, 1, strings.Count(text, "permissions:"), "%s: a job asks for more", name)
 	}
 }
@@ -48,12 +52,12 @@ func TestWorkflowsMayOnlyReadTheRepository(t *testing.T) {
 func TestCIRunsTheSameCommandsAsPeople(t *testing.T) {
 	ci := workflows(t)["ci.yml"]
 	require.Contains(t, ci, "run: make ${{ matrix.target }}")
-	for _, target := range []string{"check", "test"} {
+	for _, target := range []string{"check", "lint", "test"} {
 		require.Contains(t, ci, "target: "+target+"\n")
 	}
 	makefile, err := os.ReadFile("../../Makefile")
 	require.NoError(t, err)
-	for _, target := range []string{"check", "test"} {
+	for _, target := range []string{"check", "lint", "test"} {
 		require.Regexp(t, `(?m)^`+target+`:`, string(makefile))
 	}
 }
