@@ -12,8 +12,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/acm"
+	"github.com/aws/aws-sdk-go-v2/service/applicationautoscaling"
+	scalingtypes "github.com/aws/aws-sdk-go-v2/service/applicationautoscaling/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/codedeploy"
 	codedeploytypes "github.com/aws/aws-sdk-go-v2/service/codedeploy/types"
@@ -539,28 +542,21 @@ func TestECSMinimalExample(t *testing.T) {
 	})
 }
 
+// The fullest form.
 func TestECSExample(t *testing.T) {
 	t.Parallel()
 	applied(t, "modules/ecs/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
-		var out struct {
-			Cluster     string `json:"cluster_name"`
-			Service     string `json:"service_name"`
-			Balancer    string `json:"load_balancer_arn"`
-			BalancerSG  string `json:"load_balancer_security_group_id"`
-			TaskSG      string `json:"task_security_group_id"`
-			TargetGroup string `json:"target_group_arn"`
-			LogGroup    string `json:"log_group_name"`
-		}
-		terraform.OutputStructContext(t, t.Context(), o, "ecs", &out)
+		out := ecsOutputs(t, o)
 		api := ecs.NewFromConfig(cfg)
 		service := describeService(t, api, out.Cluster, out.Service)
 		require.EqualValues(t, 2, service.DesiredCount)
-		require.EqualValues(t, 100, *service.DeploymentConfiguration.MinimumHealthyPercent)
-		require.EqualValues(t, 200, *service.DeploymentConfiguration.MaximumPercent)
-		require.True(t, service.DeploymentConfiguration.DeploymentCircuitBreaker.Rollback)
+		deployment := service.DeploymentConfiguration
+		require.EqualValues(t, 100, *deployment.MinimumHealthyPercent)
+		require.EqualValues(t, 200, *deployment.MaximumPercent)
+		require.True(t, deployment.DeploymentCircuitBreaker.Rollback)
+		require.True(t, deployment.Alarms.Enable && deployment.Alarms.Rollback)
 		require.Equal(t, ecstypes.AvailabilityZoneRebalancingEnabled, service.AvailabilityZoneRebalancing)
 		require.True(t, service.EnableExecuteCommand)
-		require.Equal(t, out.TargetGroup, *service.LoadBalancers[0].TargetGroupArn)
 		capacity := map[string]int32{}
 		for _, strategy := range service.CapacityProviderStrategy {
 			capacity[*strategy.CapacityProvider] = strategy.Weight
@@ -574,55 +570,110 @@ func TestECSExample(t *testing.T) {
 		require.False(t, *container.ReadonlyRootFilesystem, "ECS Exec needs to write")
 		require.EqualValues(t, 60, *container.StopTimeout)
 		require.Equal(t, out.LogGroup, container.LogConfiguration.Options["awslogs-group"])
+		logs, err := cloudwatchlogs.NewFromConfig(cfg).DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{})
+		require.NoError(t, err)
+		require.Len(t, logs.LogGroups, 2, "the tasks' and the shells'")
+		for _, group := range logs.LogGroups {
+			require.NotEmpty(t, aws.ToString(group.KmsKeyId), *group.LogGroupName)
+		}
 
+		// The load balancer is public and speaks HTTPS to those who know the secret.
 		balancers := elb.NewFromConfig(cfg)
 		found, err := balancers.DescribeLoadBalancers(t.Context(), &elb.DescribeLoadBalancersInput{LoadBalancerArns: []string{out.Balancer}})
 		require.NoError(t, err)
-		require.Equal(t, elbtypes.LoadBalancerSchemeEnumInternal, found.LoadBalancers[0].Scheme)
+		// The emulator leaves out what is AWS's default, internet-facing.
+		require.NotEqual(t, elbtypes.LoadBalancerSchemeEnumInternal, found.LoadBalancers[0].Scheme)
 		attributes, err := balancers.DescribeLoadBalancerAttributes(t.Context(), &elb.DescribeLoadBalancerAttributesInput{LoadBalancerArn: &out.Balancer})
 		require.NoError(t, err)
 		require.Equal(t, "600", balancerAttribute(attributes.Attributes, "idle_timeout.timeout_seconds"))
 		require.Equal(t, "true", balancerAttribute(attributes.Attributes, "routing.http.drop_invalid_header_fields.enabled"))
+		require.Equal(t, out.Logs, balancerAttribute(attributes.Attributes, "access_logs.s3.bucket"))
+		requireClosed(t, s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), out.Logs)
+		listeners, err := balancers.DescribeListeners(t.Context(), &elb.DescribeListenersInput{LoadBalancerArn: &out.Balancer})
+		require.NoError(t, err)
+		require.Len(t, listeners.Listeners, 1)
+		listener := listeners.Listeners[0]
+		require.EqualValues(t, 443, *listener.Port)
+		require.Equal(t, elbtypes.ProtocolEnumHttps, listener.Protocol)
+		require.Equal(t, "403", *listener.DefaultActions[0].FixedResponseConfig.StatusCode)
+		rules, err := balancers.DescribeRules(t.Context(), &elb.DescribeRulesInput{ListenerArn: listener.ListenerArn})
+		require.NoError(t, err)
+		require.Len(t, rules.Rules, 2)
+		for _, rule := range rules.Rules {
+			if *rule.Priority == "default" {
+				continue
+			}
+			require.Len(t, rule.Conditions, 1)
+			require.Equal(t, "X-Origin-Verify", *rule.Conditions[0].HttpHeaderConfig.HttpHeaderName)
+			require.Len(t, rule.Conditions[0].HttpHeaderConfig.Values[0], 34)
+			require.Equal(t, out.TargetGroup, *rule.Actions[0].TargetGroupArn)
+		}
+		certificate, err := acm.NewFromConfig(cfg).DescribeCertificate(t.Context(), &acm.DescribeCertificateInput{CertificateArn: listener.Certificates[0].CertificateArn})
+		require.NoError(t, err)
+		require.Equal(t, "origin.ecs-example.com", *certificate.Certificate.DomainName)
 
-		// Ways in: CloudFront to the load balancer, the load balancer to the tasks.
+		// Ways in: CloudFront to the load balancer on one port, the load balancer to the tasks.
 		ways := ingress(t, ec2.NewFromConfig(cfg), out.BalancerSG, out.TaskSG)
 		require.Len(t, ways[out.BalancerSG], 1)
 		require.NotEmpty(t, aws.ToString(ways[out.BalancerSG][0].PrefixListId))
-		require.EqualValues(t, 8080, *ways[out.BalancerSG][0].FromPort)
+		require.EqualValues(t, 443, *ways[out.BalancerSG][0].FromPort)
+		require.EqualValues(t, 443, *ways[out.BalancerSG][0].ToPort)
 		require.Len(t, ways[out.TaskSG], 1)
 		require.Equal(t, out.BalancerSG, *ways[out.TaskSG][0].ReferencedGroupInfo.GroupId)
 
 		// The execution role reads the one secret and pulls from the one repository.
-		document := rolePolicy(t, iam.NewFromConfig(cfg), named("ecs-example")+"-execution", "start-tasks")
+		roles := iam.NewFromConfig(cfg)
+		document := rolePolicy(t, roles, named("ecs-example")+"-execution", "start-tasks")
 		require.Contains(t, document, *container.Secrets[0].ValueFrom)
-		require.Contains(t, document, ":repository/")
+		require.Contains(t, document, "arn:aws:ecr:eu-north-1:123456789012:repository/example")
+		require.Contains(t, document, "kms:ViaService")
 		require.NotContains(t, document, "secret:*")
 		// The service itself may do what it was given.
-		require.Contains(t, rolePolicy(t, iam.NewFromConfig(cfg), named("ecs-example")+"-task", "token"), *container.Secrets[0].ValueFrom)
+		require.Contains(t, rolePolicy(t, roles, named("ecs-example")+"-task", "token"), *container.Secrets[0].ValueFrom)
 
-		// Another image is another revision on the same service.
-		o.Vars = map[string]any{"image": "registry.example.com/notebook@sha256:" + image[len(image)-64:]}
-		terraform.ApplyContext(t, t.Context(), o)
-		deployed := describeService(t, api, out.Cluster, out.Service)
-		require.Equal(t, service.ServiceArn, deployed.ServiceArn)
-		require.NotEqual(t, *service.TaskDefinition, *deployed.TaskDefinition)
-		require.NotContains(t, rolePolicy(t, iam.NewFromConfig(cfg), named("ecs-example")+"-execution", "start-tasks"), "ecr:")
-
-		// One that ECS rolls back is a failed apply, whether the apply waited for it or
-		// not, and the next good one heals it.
-		healthy := o.Vars["image"]
-		o.Vars["image"] = "registry.example.com/notebook@sha256:" + strings.Repeat("0", 64)
-		for _, wait := range []bool{true, false} {
-			o.Vars["wait_for_steady_state"] = wait
-			said, err := terraform.ApplyContextE(t, t.Context(), o)
-			require.Error(t, err)
-			require.Contains(t, said+err.Error(), "Resource postcondition failed")
-			require.Equal(t, *deployed.TaskDefinition, *describeService(t, api, out.Cluster, out.Service).TaskDefinition)
+		// The number of tasks follows load and clock.
+		scaling := applicationautoscaling.NewFromConfig(cfg)
+		targets, err := scaling.DescribeScalableTargets(t.Context(), &applicationautoscaling.DescribeScalableTargetsInput{ServiceNamespace: scalingtypes.ServiceNamespaceEcs})
+		require.NoError(t, err)
+		require.Len(t, targets.ScalableTargets, 1)
+		target := targets.ScalableTargets[0]
+		require.Equal(t, []int32{0, 6}, []int32{*target.MinCapacity, *target.MaxCapacity})
+		policies, err := scaling.DescribeScalingPolicies(t.Context(), &applicationautoscaling.DescribeScalingPoliciesInput{ServiceNamespace: scalingtypes.ServiceNamespaceEcs})
+		require.NoError(t, err)
+		aims := map[scalingtypes.MetricType]float64{}
+		for _, policy := range policies.ScalingPolicies {
+			tracking := policy.TargetTrackingScalingPolicyConfiguration
+			aims[tracking.PredefinedMetricSpecification.PredefinedMetricType] = *tracking.TargetValue
 		}
-		delete(o.Vars, "wait_for_steady_state")
-		o.Vars["image"] = healthy
-		terraform.ApplyContext(t, t.Context(), o)
-		require.NotEqual(t, *deployed.TaskDefinition, *describeService(t, api, out.Cluster, out.Service).TaskDefinition)
+		require.Equal(t, map[scalingtypes.MetricType]float64{
+			scalingtypes.MetricTypeECSServiceAverageCPUUtilization: 60, scalingtypes.MetricTypeECSServiceAverageMemoryUtilization: 75,
+			scalingtypes.MetricTypeALBRequestCountPerTarget: 600,
+		}, aims)
+		actions, err := scaling.DescribeScheduledActions(t.Context(), &applicationautoscaling.DescribeScheduledActionsInput{ServiceNamespace: scalingtypes.ServiceNamespaceEcs})
+		require.NoError(t, err)
+		most := map[string]int32{}
+		for _, action := range actions.ScheduledActions {
+			require.Equal(t, "Europe/London", *action.Timezone)
+			most[*action.ScheduledActionName] = *action.ScalableTargetAction.MaxCapacity
+		}
+		require.Equal(t, map[string]int32{named("ecs-example") + "-evening": 0, named("ecs-example") + "-morning": 6}, most)
+		alarms, err := cloudwatch.NewFromConfig(cfg).DescribeAlarms(t.Context(), &cloudwatch.DescribeAlarmsInput{AlarmNames: deployment.Alarms.AlarmNames})
+		require.NoError(t, err)
+		require.Len(t, alarms.MetricAlarms, 1)
+		require.Equal(t, "HTTPCode_Target_5XX_Count", *alarms.MetricAlarms[0].MetricName)
+
+		// At night the clock has its way: a plan changes nothing, and does not wake the
+		// service.
+		_, err = scaling.RegisterScalableTarget(t.Context(), &applicationautoscaling.RegisterScalableTargetInput{
+			ResourceId: target.ResourceId, ScalableDimension: target.ScalableDimension, ServiceNamespace: target.ServiceNamespace,
+			MinCapacity: aws.Int32(0), MaxCapacity: aws.Int32(0),
+		})
+		require.NoError(t, err)
+		_, err = api.UpdateService(t.Context(), &ecs.UpdateServiceInput{Cluster: &out.Cluster, Service: &out.Service, DesiredCount: aws.Int32(0)})
+		require.NoError(t, err)
+		require.Empty(t, plannedChanges(t, o))
+
+		rollsBack(t, o, api, true)
 	})
 }
 
@@ -679,6 +730,7 @@ type ecsExample struct {
 	TaskSG      string `json:"task_security_group_id"`
 	TargetGroup string `json:"target_group_arn"`
 	LogGroup    string `json:"log_group_name"`
+	Logs        string `json:"access_log_bucket_name"`
 	CodeDeploy  struct {
 		Application string `json:"application"`
 		Group       string `json:"deployment_group"`

@@ -77,8 +77,8 @@ var (
 // shownElsewhere are rules that no mocked provider can break, by module, and the test
 // that breaks them on the emulator.
 var shownElsewhere = map[string]string{
-	"ecs: aws_ecs_service.this":                         "TestECSMinimalExample",
-	"ecs: aws_ecs_service.autoscaled":                   "TestECSMinimalExample", // in the words of the other
+	"ecs: aws_ecs_service.this":                         "TestECSExample",
+	"ecs: aws_ecs_service.autoscaled":                   "TestECSExample",
 	"ecs: check.the_newest_task_definition_is_deployed": "TestECSBlueGreenExample",
 }
 

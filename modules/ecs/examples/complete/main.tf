@@ -1,5 +1,6 @@
-# A service with everything that the module has: a secret, a permission of its own, a
-# shell for operators, Spot beside on-demand capacity, X86, its own times.
+# A service with everything that the module has: a public load balancer with a name and
+# a certificate of its own, tasks that follow load and clock on Spot beside on-demand
+# capacity, alarms that roll deployments back, a shell for operators, keys and logs.
 
 terraform {
   required_version = ">= 1.11"
@@ -33,10 +34,32 @@ variable "image" {
   nullable    = false
 }
 
+variable "task_size" {
+  description = "Size of a task: cpu in units of 1/1024 vCPU, memory in MiB."
+  type        = object({ cpu = number, memory = number })
+  default     = { cpu = 512, memory = 1024 }
+  nullable    = false
+}
+
 variable "wait_for_steady_state" {
   description = "Whether an apply waits for healthy tasks."
   type        = bool
   default     = true
+  nullable    = false
+}
+
+variable "domain_name" {
+  description = "Domain that a Route 53 zone is made for."
+  type        = string
+  default     = "ecs-example.com"
+  nullable    = false
+}
+
+variable "origin_secret" {
+  description = "What the distribution tells the load balancer: 32 to 128 letters, digits, hyphens and underscores."
+  type        = string
+  default     = "an-example-s-secret-is-no-secret-0"
+  sensitive   = true
   nullable    = false
 }
 
@@ -52,10 +75,58 @@ module "network" {
   source = "../../../network"
 
   name_prefix = var.name_prefix
+  ipv6        = true
+}
+
+resource "aws_route53_zone" "this" {
+  name          = var.domain_name
+  force_destroy = true
+}
+
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+# One key for the secret, the logs and operators' shells. CloudWatch Logs must be let
+# in by the key itself.
+data "aws_iam_policy_document" "key" {
+  statement {
+    actions   = ["kms:*"]
+    resources = ["*"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:root"]
+    }
+  }
+
+  statement {
+    actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+    resources = ["*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["logs.${var.region}.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "kms:EncryptionContext:aws:logs:arn"
+      values   = ["arn:${data.aws_partition.current.partition}:logs:${var.region}:${data.aws_caller_identity.current.account_id}:log-group:/ecs/${var.name_prefix}*"]
+    }
+  }
+}
+
+resource "aws_kms_key" "this" {
+  description             = "Secrets and logs of ${var.name_prefix}"
+  enable_key_rotation     = true
+  deletion_window_in_days = 7
+  policy                  = data.aws_iam_policy_document.key.json
 }
 
 resource "aws_secretsmanager_secret" "token" {
   name_prefix             = "${var.name_prefix}-token-"
+  kms_key_id              = aws_kms_key.this.arn
   recovery_window_in_days = 0
 }
 
@@ -72,19 +143,39 @@ module "ecs" {
   name_prefix = var.name_prefix
   vpc_id      = module.network.vpc_id
 
-  load_balancer = { subnet_ids = module.network.private_subnet_ids, port = 8080 }
-  task_network  = { subnet_ids = module.network.public_subnet_ids, assign_public_ip = true }
+  load_balancer = {
+    subnet_ids  = module.network.public_subnet_ids
+    exposure    = "public"
+    https       = { domain_name = "origin.${var.domain_name}", zone_id = aws_route53_zone.this.zone_id }
+    access_logs = { retention_days = 14, force_destroy = true }
+  }
+  origin_secret = { value = var.origin_secret }
+  task_network  = { subnet_ids = module.network.public_subnet_ids, assign_public_ip = true, ipv6 = true }
 
   image            = var.image
   cpu_architecture = "X86_64"
-  task_size        = { cpu = 1024, memory = 4096 }
+  task_size        = var.task_size
   capacity         = { on_demand_base = 1, on_demand_weight = 1, spot_weight = 3 }
-  desired_count    = 2
 
-  environment = { ADDR = ":8000", ENVIRONMENT = "example" }
-  secrets     = { NOTEBOOK_TOKEN = aws_secretsmanager_secret.token.arn }
+  desired_count = 2
+  autoscaling = {
+    min               = 0
+    max               = 6
+    cpu_percent       = 60
+    memory_percent    = 75
+    requests_per_task = 600
+    schedules = {
+      evening = { cron = "cron(0 20 ? * MON-FRI *)", timezone = "Europe/London", min = 0, max = 0 }
+      morning = { cron = "cron(0 7 ? * MON-FRI *)", timezone = "Europe/London", min = 2, max = 6 }
+    }
+  }
 
-  task_policies = { token = data.aws_iam_policy_document.task.json }
+  deployment_alarms = { target_5xx_per_minute = 5 }
+
+  environment          = { ADDR = ":8000", ENVIRONMENT = "example" }
+  secrets              = { NOTEBOOK_TOKEN = aws_secretsmanager_secret.token.arn }
+  secrets_kms_key_arns = [aws_kms_key.this.arn]
+  task_policies        = { token = data.aws_iam_policy_document.task.json }
 
   timeouts            = { origin_read = 90, idle = 600, deregistration = 45, stop = 60 }
   target_health_check = { interval_seconds = 15, grace_period_seconds = 90 }
@@ -94,6 +185,7 @@ module "ecs" {
   execute_command    = true
   container_insights = "enhanced"
   log_retention_days = 14
+  kms_key_arn        = aws_kms_key.this.arn
 }
 
 output "ecs" {
