@@ -207,3 +207,13 @@ run "a_provider_that_is_none" {
   }
   expect_failures = [var.oidc_providers]
 }
+
+run "a_policy_too_long_for_iam" {
+  command = plan
+  override_data {
+    target = data.aws_iam_policy_document.network
+    # 7000 characters; functions can't be called here.
+    values = { json = "%{for a in [1, 2, 3, 4, 5, 6, 7]}%{for b in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}%{for c in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]}ten.chars.%{endfor}%{endfor}%{endfor}" }
+  }
+  expect_failures = [aws_iam_policy.change]
+}
