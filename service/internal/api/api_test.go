@@ -433,7 +433,7 @@ func TestEveryAnswerCarriesTheSecurityHeaders(t *testing.T) {
 }
 
 func FuzzBodies(f *testing.F) {
-	for _, seed := range []string{`{"name":"x","cells":[{"kind":"python","source":"x"}]}`, `{"after":null,"result":null}`, `{"cells":["a"],"stale":true}`, `[[[[`, `{"a":{"a":{}}}`, "\xff"} {
+	for _, seed := range []string{`{"name":"x","cells":[{"kind":"python","source":"x"}]}`, `{"after":null,"result":null}`, `{"cells":["a"],"stale":true}`, `[[[[`, `{"a":{"a":{}}}`, "\xff", "\v{}"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {

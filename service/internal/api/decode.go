@@ -30,7 +30,7 @@ func (a *API) body(c *gin.Context, required bool) (*object, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(bytes.TrimSpace(raw)) == 0 && !required {
+	if len(bytes.Trim(raw, jsonSpace)) == 0 && !required {
 		return &object{}, nil
 	}
 	if len(raw) > 0 && kind == "" {
@@ -72,17 +72,21 @@ type object struct {
 	faults []FieldProblem
 }
 
+// jsonSpace is what JSON allows around its values, which is less than what Go
+// counts as space.
+const jsonSpace = " \t\r\n"
+
 // parseObject reads exactly one JSON object in UTF-8.
 func parseObject(raw []byte) (*object, error) {
 	if !utf8.Valid(raw) {
 		return nil, newProblem(http.StatusBadRequest, "the JSON is not in UTF-8")
 	}
-	trimmed := bytes.TrimSpace(raw)
+	trimmed := bytes.Trim(raw, jsonSpace)
 	if len(trimmed) == 0 {
 		return nil, newProblem(http.StatusBadRequest, "a JSON object is expected, and nothing came")
 	}
 	o := &object{}
-	err := json.Unmarshal(trimmed, &o.fields)
+	err := json.Unmarshal(raw, &o.fields)
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
