@@ -624,35 +624,41 @@ func (m *Manager) Variables(ctx context.Context, id string) ([]Variable, error) 
 	})
 }
 
-// Complete proposes what could stand at the cursor, from the names in the kernel.
+// Complete proposes what could stand at the cursor, from the names in the
+// kernel. Without a kernel, and while it is busy with a run, that is nothing:
+// who types has no use for an error.
 func (m *Manager) Complete(ctx context.Context, id, cell, source string, cursor int) (Completion, error) {
+	out := Completion{Start: cursor, End: cursor, Matches: []CompletionMatch{}}
 	k, err := ask(ctx, m, id, func(s *Session) (*kernel.Kernel, error) {
 		if s.page.cell(cell) == nil {
 			return nil, unknownCell("cell_id", cell)
 		}
 		return s.quietKernel()
 	})
+	if errors.Is(err, ErrBusy) || err == nil && k == nil {
+		return out, nil
+	}
 	if err != nil {
 		return Completion{}, err
-	}
-	if k == nil {
-		return Completion{Start: cursor, End: cursor, Matches: []CompletionMatch{}}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, kernelAnswer)
 	defer cancel()
 	found, err := k.Complete(ctx, source, cursor)
-	if err != nil {
-		return Completion{}, busyIfLate(ctx, fmt.Errorf("complete: %w", err))
+	if err = busyIfLate(ctx, err); errors.Is(err, ErrBusy) {
+		return out, nil
 	}
-	out := Completion{Start: found.Start, End: found.End, Matches: make([]CompletionMatch, len(found.Matches))}
-	for i, match := range found.Matches {
-		out.Matches[i] = CompletionMatch(match)
+	if err != nil {
+		return Completion{}, fmt.Errorf("complete: %w", err)
+	}
+	out.Start, out.End = found.Start, found.End
+	for _, match := range found.Matches {
+		out.Matches = append(out.Matches, CompletionMatch(match))
 	}
 	return out, nil
 }
 
 func busyIfLate(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return ErrBusy
 	}
 	return err

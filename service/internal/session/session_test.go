@@ -379,6 +379,19 @@ func TestVariablesNameTheCellThatDefinesThem(t *testing.T) {
 	require.NotEmpty(t, done.Matches)
 }
 
+func TestCompletionProposesNothingWhileACellRuns(t *testing.T) {
+	f := newFixture(t)
+	n := f.notebook(notebook.Auto, "import time\nprint('begun', flush=True)\ntime.sleep(600)", "")
+	_, err := f.Run(f.ctx, n.ID, session.RunRequest{Cells: []string{n.Cells[0].ID}})
+	require.NoError(t, err)
+	f.eventually(n.ID, func(n *notebook.Notebook) bool { return strings.Contains(text(n.Cells[0]), "begun") })
+	done, err := f.Complete(f.ctx, n.ID, n.Cells[1].ID, "time.sl", 7)
+	require.NoError(t, err)
+	require.Equal(t, session.Completion{Start: 7, End: 7, Matches: []session.CompletionMatch{}}, done)
+	_, err = f.Variables(f.ctx, n.ID)
+	require.ErrorIs(t, err, session.ErrBusy)
+}
+
 func TestClosingTheServiceInterruptsCellsAndKeepsWhatTheyHaveShown(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "notebooks.db")
 	host := newHost(t)
