@@ -66,7 +66,7 @@ part 'go vet' go vet ./service/... ./frontend ./test/...
 infra_log=$(mktemp)
 infra_begin=$SECONDS
 set -m # a process group of its own, so that all of it can be ended
-go test -count=1 -timeout 25m ./test/infra/... >"$infra_log" 2>&1 &
+go test -count=1 -timeout 60m ./test/infra/... >"$infra_log" 2>&1 &
 infra=$!
 set +m
 trap 'kill -INT -- "-$infra" 2>/dev/null; rm -f "$infra_log"' EXIT
