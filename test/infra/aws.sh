@@ -55,4 +55,4 @@ if [ -n "${AWS_TEST_SWEEP:-}" ]; then
 	exit
 fi
 trap sweep EXIT
-go test -count=1 -timeout 4h -parallel 2 -run '^Test(Shared|Dev|.*Examples?)$' -v ./test/infra
+go test -count=1 -timeout 4h -parallel 2 -run '^Test(Shared|Dev|Production|.*Examples?)$' -v ./test/infra

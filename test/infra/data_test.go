@@ -38,6 +38,15 @@ func requireDatabase(t *testing.T, o *terraform.Options, cfg aws.Config) {
 	requireNotInState(t, o, databasePassword(t, cfg, out.Secret, instance))
 }
 
+// requireInPlace demands that nothing is taken away or replaced.
+func requireInPlace(t *testing.T, changes map[string]string) {
+	t.Helper()
+	require.NotEmpty(t, changes)
+	for address, change := range changes {
+		require.NotContains(t, change, "delete", address)
+	}
+}
+
 func describeDatabase(t *testing.T, cfg aws.Config, identifier string) rdstypes.DBInstance {
 	t.Helper()
 	found, err := rds.NewFromConfig(cfg).DescribeDBInstances(t.Context(), &rds.DescribeDBInstancesInput{DBInstanceIdentifier: &identifier})

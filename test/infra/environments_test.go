@@ -42,6 +42,86 @@ func TestShared(t *testing.T) {
 	})
 }
 
+// Another image and another size of the task are another revision of it, and of the
+// database another class; nothing that holds data or traffic is replaced.
+func TestProduction(t *testing.T) {
+	t.Parallel()
+	vars := map[string]any{"image": image, "emails": []string{"operations@example.com"}, "valkey": true, "protect": false}
+	var applying *terraform.Options
+	var planning []string // what a plan asks for
+	applied(t, "envs/production", vars, func(o *terraform.Options, cfg aws.Config) {
+		applying = o
+		out := outputs(t, o, "url", "cluster_name", "service_name", "target_group_arn", "token_secret_arn", "postgres_url_secret_arn", "alarm_topic_arn", "dashboard_name")
+		api := ecs.NewFromConfig(cfg)
+		service := describeService(t, api, out["cluster_name"], out["service_name"])
+		network := service.NetworkConfiguration.AwsvpcConfiguration
+		require.Equal(t, ecstypes.AssignPublicIpDisabled, network.AssignPublicIp)
+		require.Equal(t, "FARGATE", *service.CapacityProviderStrategy[0].CapacityProvider)
+		container := describeTaskDefinition(t, api, *service.TaskDefinition).ContainerDefinitions[0]
+		secrets := map[string]string{}
+		for _, secret := range container.Secrets {
+			secrets[*secret.Name] = *secret.ValueFrom
+		}
+		require.Equal(t, map[string]string{"NOTEBOOK_TOKEN": out["token_secret_arn"], "STORE_URL": out["postgres_url_secret_arn"]}, secrets)
+		for _, pair := range container.Environment {
+			require.NotEqual(t, "STORE_URL", *pair.Name)
+			require.NotEqual(t, "BUS_URL", *pair.Name, "the service refuses it")
+		}
+		for _, secret := range secrets {
+			requireNotInState(t, o, readToken(t, cfg, secret))
+		}
+
+		o.Vars["image"] = image[:len(image)-64] + strings.Repeat("1", 64)
+		o.Vars["task_size"] = map[string]any{"cpu": 2048, "memory": 8192}
+		o.Vars["postgres"] = map[string]any{"instance_class": "db.t4g.medium", "password_generation": 2}
+		o.Vars["protect"] = true
+		before := logSize(t, o)
+		next := plan(t, o)
+		planning = calledActions(t, o, before)
+		require.Empty(t, policy.Check(next.Plan, policy.Options{Protected: true}))
+		changed := next.changes()
+		// A revision and a secret's version are registered anew.
+		for _, address := range []string{"module.ecs.aws_ecs_task_definition.this", `module.data.aws_secretsmanager_secret_version.postgres["this"]`} {
+			require.Equal(t, "delete+create", changed[address])
+			delete(changed, address)
+		}
+		requireInPlace(t, changed)
+		require.Contains(t, changed, `module.data.aws_db_instance.postgres["this"]`)
+
+		database := describeDatabase(t, cfg, named("reactive-notebook-production"))
+		password := databasePassword(t, cfg, out["postgres_url_secret_arn"], database)
+		terraform.ApplyContext(t, t.Context(), o)
+		resized := describeDatabase(t, cfg, named("reactive-notebook-production"))
+		require.Equal(t, *database.DbiResourceId, *resized.DbiResourceId)
+		require.Equal(t, "db.t4g.medium", *resized.DBInstanceClass)
+		another := databasePassword(t, cfg, out["postgres_url_secret_arn"], resized)
+		require.NotEqual(t, password, another)
+		requireNotInState(t, o, another)
+		deployed := describeService(t, api, out["cluster_name"], out["service_name"])
+		require.Equal(t, *service.ServiceArn, *deployed.ServiceArn)
+		require.NotEqual(t, *service.TaskDefinition, *deployed.TaskDefinition)
+
+		requireProtected(t, o, cfg)
+	})
+	requireRolesSuffice(t, applying, "production", planning)
+}
+
+// requireProtected tries to destroy what holds data, and then lifts the protection.
+func requireProtected(t *testing.T, o *terraform.Options, cfg aws.Config) {
+	t.Helper()
+	bucket := named("reactive-notebook-production") + "-notebooks-" + account
+	keepNotebooks(t, s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), bucket, "notebooks/")
+	said, err := toolsOf(o).call(t.Context(), o.TerraformDir, terraform.FormatArgs(o, "destroy", "-auto-approve", "-input=false",
+		"-target=module.data.aws_db_instance.postgres", "-target=module.data.aws_s3_bucket.notebooks")...)
+	require.Error(t, err)
+	require.Contains(t, said, "Cannot delete protected DB Instance")
+	require.Contains(t, said, "BucketNotEmpty")
+	require.Equal(t, "available", *describeDatabase(t, cfg, named("reactive-notebook-production")).DBInstanceStatus)
+
+	o.Vars["protect"] = false
+	terraform.ApplyContext(t, t.Context(), o)
+}
+
 func TestDev(t *testing.T) {
 	t.Parallel()
 	applied(t, "envs/dev", map[string]any{"image": image}, func(o *terraform.Options, cfg aws.Config) {

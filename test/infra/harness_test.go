@@ -86,7 +86,11 @@ type tools struct {
 	Terraform struct {
 		Path string `json:"path"`
 	} `json:"terraform"`
+	Log string `json:"log"` // of the emulator, a line for each request
 }
+
+// logVariable carries the path of the emulator's log in o.EnvVars.
+const logVariable = "EMULATOR_LOG"
 
 // takeTurn waits until fewer than parallelRuns others are at work, and gives the
 // turn back at the test's end.
@@ -136,6 +140,7 @@ func startEmulator(t *testing.T) tools {
 	require.NoError(t, err, "stack emulator said nothing: %s", &said)
 	var ready tools
 	require.NoError(t, json.Unmarshal(line, &ready), "stack emulator said %s", line)
+	ready.Env[logVariable] = ready.Log
 	return ready
 }
 
@@ -277,6 +282,13 @@ func terraformWithoutAWS(t *testing.T) tools {
 	return tools{Env: env, Terraform: e.Terraform}
 }
 
+// toolsOf are the tools that o was made with.
+func toolsOf(o *terraform.Options) tools {
+	e := tools{Env: o.EnvVars, Log: o.EnvVars[logVariable]}
+	e.Terraform.Path = o.TerraformBinary
+	return e
+}
+
 // call runs terraform in dir and returns all that it said.
 func (e tools) call(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, e.Terraform.Path, args...)
@@ -301,9 +313,7 @@ func plan(t *testing.T, o *terraform.Options) planned {
 	file := filepath.Join(o.TerraformDir, "test.tfplan")
 	_, err := terraform.RunTerraformCommandContextE(t, t.Context(), o, terraform.FormatArgs(o, "plan", "-input=false", "-out="+file)...)
 	require.NoError(t, err)
-	e := tools{Env: o.EnvVars}
-	e.Terraform.Path = o.TerraformBinary
-	text, err := e.call(t.Context(), o.TerraformDir, "show", "-json", file)
+	text, err := toolsOf(o).call(t.Context(), o.TerraformDir, "show", "-json", file)
 	require.NoError(t, err)
 	made := planned{Plan: &tfjson.Plan{}, text: text}
 	require.NoError(t, json.Unmarshal([]byte(text), made.Plan))

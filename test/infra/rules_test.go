@@ -1,6 +1,7 @@
 package infra
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -72,6 +73,11 @@ func TestEverythingIsFormattedAndValid(t *testing.T) {
 var (
 	variableBlock = regexp.MustCompile(`(?ms)^variable "([a-z0-9_]+)" \{\n(.*?)^\}`)
 	outputBlock   = regexp.MustCompile(`(?ms)^output "([a-z0-9_]+)" \{\n(.*?)^\}`)
+)
+
+var (
+	testFunction = regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)\(t \*testing\.T\)`)
+	testName     = regexp.MustCompile(`\bTest[A-Z]\w*`)
 )
 
 // shownElsewhere are rules that no mocked provider can break, by module, and the test
@@ -191,6 +197,39 @@ func TestTheDistributionsPoliciesAreTheServices(t *testing.T) {
 	require.Contains(t, page, "default-src 'self'")
 	require.Equal(t, page, text(`default\s*= "(default-src [^"]+)"`, append(module, "variables.tf")...))
 	require.Equal(t, text(`const SandboxPolicy = "([^"]+)"`, service...), text(`sandbox_policy\s*= "([^"]+)"`, append(module, "main.tf")...))
+}
+
+// A line of the checklist is as good as the test that it names.
+func TestTheChecklistNamesTestsThatThereAre(t *testing.T) {
+	t.Parallel()
+	declared := map[string]bool{}
+	for _, part := range []string{"service", "test"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(shared.root, part), func(path string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case entry.IsDir() && entry.Name() == "node_modules":
+				return filepath.SkipDir
+			case !strings.HasSuffix(path, "_test.go"):
+				return nil
+			}
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for _, found := range testFunction.FindAllStringSubmatch(string(content), -1) {
+				declared[found[1]] = true
+			}
+			return nil
+		}))
+	}
+	checklist, err := os.ReadFile(filepath.Join(shared.root, "envs", "CHECKLIST.md"))
+	require.NoError(t, err)
+	named := testName.FindAllString(string(checklist), -1)
+	require.NotEmpty(t, named)
+	for _, name := range named {
+		require.True(t, declared[name], "envs/CHECKLIST.md names %s, which is no test", name)
+	}
 }
 
 func TestSPAFunctionServesTheAppsRoutes(t *testing.T) {

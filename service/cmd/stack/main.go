@@ -160,8 +160,8 @@ func emulatorCommand(ctx context.Context, out io.Writer) *cobra.Command {
 		Use:   "emulator",
 		Short: "Run an empty AWS emulator until interrupted or standard input ends",
 		Long: `Run an empty AWS emulator in the foreground. When it answers, one line of JSON says how to use it:
-{"endpoint": URL, "env": {NAME: VALUE}, "terraform": {"path": PROGRAM, "config": FILE}}
-env has TF_CLI_CONFIG_FILE too. It ends with SIGINT, SIGTERM or the end of standard input.`,
+{"endpoint": URL, "env": {NAME: VALUE}, "terraform": {"path": PROGRAM, "config": FILE}, "log": FILE}
+log has a line for each request. env has TF_CLI_CONFIG_FILE too. It ends with SIGINT, SIGTERM or the end of standard input.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) (err error) {
 			root, err := findRoot()
@@ -197,6 +197,7 @@ env has TF_CLI_CONFIG_FILE too. It ends with SIGINT, SIGTERM or the end of stand
 			if err := json.NewEncoder(out).Encode(map[string]any{
 				"endpoint": emu.Endpoint(), "env": env,
 				"terraform": map[string]string{"path": terra.Path, "config": terra.Config},
+				"log":       filepath.Join(dir, "emulator.log"),
 			}); err != nil {
 				return err
 			}
