@@ -231,9 +231,9 @@ func initialize(t *testing.T, o *terraform.Options) {
 }
 
 // applied takes a directory through its whole life on an emulator of its own:
-// applied, examined by check, planned again without a change, destroyed, and
-// nothing left of it.
-func applied(t *testing.T, dir string, vars map[string]any, check func(o *terraform.Options, cfg aws.Config)) {
+// applied, examined by check, planned again without a change, made ready by ending
+// if it isn't yet, destroyed, and nothing left of it.
+func applied(t *testing.T, dir string, vars map[string]any, check func(o *terraform.Options, cfg aws.Config), ending ...func(o *terraform.Options, cfg aws.Config)) {
 	t.Helper()
 	takeTurn(t)
 	e := startTarget(t)
@@ -260,6 +260,10 @@ func applied(t *testing.T, dir string, vars map[string]any, check func(o *terraf
 	require.Empty(t, again.changes(), "a plan right after an apply is empty")
 	requirePolicy(t, dir, again)
 	lap("second plan")
+	for _, prepare := range ending {
+		prepare(o, cfg)
+		lap("ending")
+	}
 	terraform.DestroyContext(t, t.Context(), o)
 	lap("destroy")
 	if !onAWS() {
@@ -305,6 +309,7 @@ func (e tools) call(ctx context.Context, dir string, args ...string) (string, er
 type planned struct {
 	*tfjson.Plan
 	text string // the whole JSON
+	file string // what apply takes
 }
 
 // plan makes a plan of what is in o.TerraformDir with o.Vars.
@@ -315,9 +320,17 @@ func plan(t *testing.T, o *terraform.Options) planned {
 	require.NoError(t, err)
 	text, err := toolsOf(o).call(t.Context(), o.TerraformDir, "show", "-json", file)
 	require.NoError(t, err)
-	made := planned{Plan: &tfjson.Plan{}, text: text}
+	made := planned{Plan: &tfjson.Plan{}, text: text, file: file}
 	require.NoError(t, json.Unmarshal([]byte(text), made.Plan))
 	return made
+}
+
+// apply makes the changes of a plan that was made with o, and no others.
+func (p planned) apply(t *testing.T, o *terraform.Options) {
+	t.Helper()
+	reviewed := *o
+	reviewed.PlanFilePath = p.file
+	terraform.ApplyContext(t, t.Context(), &reviewed)
 }
 
 // changes is what a plan would change, by address: "create", "update", "delete", or
