@@ -45,6 +45,9 @@ func TestShared(t *testing.T) {
 // Another image and another size of the task are another revision of it, and of the
 // database another class; nothing that holds data or traffic is replaced.
 func TestProduction(t *testing.T) {
+	if os.Getenv("PRODUCTION") == "" && !onAWS() {
+		t.Skip("it takes ten minutes, most of them the provider's waits: make test-production runs it")
+	}
 	t.Parallel()
 	vars := map[string]any{"image": image, "emails": []string{"operations@example.com"}, "valkey": true, "protect": false}
 	var applying *terraform.Options
