@@ -34,9 +34,9 @@ import (
 	"github.com/reactive-notebook/reactive-notebook/test/policy"
 )
 
-// A provider takes half a gigabyte and seconds of a processor, so that no more than
-// two runs of Terraform go on at once; the rest of the time they wait.
-const parallelRuns = 2
+// A provider takes half a gigabyte and seconds of a processor, and waits for the
+// rest of its time: so many runs of Terraform at once keep two cores from idling.
+const parallelRuns = 5
 
 // bench is what all tests share: the repository, the built `stack`, and turns.
 type bench struct {
