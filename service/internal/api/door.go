@@ -109,8 +109,13 @@ func (a *API) guard(c *gin.Context) {
 		}
 		return
 	}
-	if r.URL.Path == "/api/session" && r.Method == http.MethodPost {
-		return // the way in
+	if r.URL.Path == "/api/session" && r.Method == http.MethodPost { // the way in
+		if !d.allowed(r) {
+			// The session would be of no use there, and another page's visitors
+			// are not to try tokens for it.
+			a.fail(c, newProblem(http.StatusForbidden, "this origin may not sign in; ALLOWED_ORIGINS lists those that may"))
+		}
+		return
 	}
 	if token, ok := bearer(r); ok {
 		if err := d.checkBearer(r, token); err != nil {

@@ -359,12 +359,16 @@ func TestOrigins(t *testing.T) {
 			got = s.do("PATCH", "/api/notebooks/"+n.ID, `{"name":"x"}`, cookie, origin, to)
 			connect := s.handshake(n.ID, cookie, origin, to)
 			byToken := s.handshake(n.ID, auth, origin, to)
+			again := s.do("POST", "/api/session", `{"token":"`+token+`"}`, cookie, origin, to)
 			if c.allowed {
 				require.Equal(t, 200, got.StatusCode, got.body)
+				require.Equal(t, 204, again.StatusCode, again.body)
 				require.Equal(t, 101, connect.StatusCode)
 				require.Equal(t, 101, byToken.StatusCode)
 			} else {
 				got.problem(t, 403)
+				again.problem(t, 403)
+				require.Empty(t, again.Cookies())
 				require.Equal(t, 403, connect.StatusCode)
 				require.Equal(t, 403, byToken.StatusCode)
 			}
