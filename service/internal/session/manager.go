@@ -625,18 +625,22 @@ func (m *Manager) Variables(ctx context.Context, id string) ([]Variable, error) 
 }
 
 // Complete proposes what could stand at the cursor, from the names in the
-// kernel. Without a kernel, and while it is busy with a run, that is nothing:
-// who types has no use for an error.
+// kernel. Without a kernel, and while it is busy with a run, from what the page
+// tells: who types has no use for an error.
 func (m *Manager) Complete(ctx context.Context, id, cell, source string, cursor int) (Completion, error) {
-	out := Completion{Start: cursor, End: cursor, Matches: []CompletionMatch{}}
+	var known Completion
 	k, err := ask(ctx, m, id, func(s *Session) (*kernel.Kernel, error) {
 		if s.page.cell(cell) == nil {
 			return nil, unknownCell("cell_id", cell)
 		}
-		return s.quietKernel()
+		k, err := s.quietKernel()
+		if errors.Is(err, ErrBusy) || k == nil {
+			known = s.propose(source, cursor)
+		}
+		return k, err
 	})
 	if errors.Is(err, ErrBusy) || err == nil && k == nil {
-		return out, nil
+		return known, nil
 	}
 	if err != nil {
 		return Completion{}, err
@@ -645,12 +649,12 @@ func (m *Manager) Complete(ctx context.Context, id, cell, source string, cursor 
 	defer cancel()
 	found, err := k.Complete(ctx, source, cursor)
 	if err = busyIfLate(ctx, err); errors.Is(err, ErrBusy) {
-		return out, nil
+		return Completion{Start: cursor, End: cursor, Matches: []CompletionMatch{}}, nil
 	}
 	if err != nil {
 		return Completion{}, fmt.Errorf("complete: %w", err)
 	}
-	out.Start, out.End = found.Start, found.End
+	out := Completion{Start: found.Start, End: found.End, Matches: []CompletionMatch{}}
 	for _, match := range found.Matches {
 		out.Matches = append(out.Matches, CompletionMatch(match))
 	}

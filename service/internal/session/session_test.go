@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf16"
 
 	"github.com/stretchr/testify/require"
 
@@ -379,7 +380,32 @@ func TestVariablesNameTheCellThatDefinesThem(t *testing.T) {
 	require.NotEmpty(t, done.Matches)
 }
 
-func TestCompletionProposesNothingWhileACellRuns(t *testing.T) {
+func TestCompletionKnowsThePageBeforeAnythingRan(t *testing.T) {
+	f := newFixture(t)
+	n := f.notebook(notebook.Auto, "printed = 1\n_printed = 2", "🐍 = (", "pri")
+	propose := func(source string) (texts []string) {
+		t.Helper()
+		end := len(utf16.Encode([]rune(source)))
+		done, err := f.Complete(f.ctx, n.ID, n.Cells[2].ID, source, end)
+		require.NoError(t, err)
+		require.Equal(t, end, done.End)
+		require.NotNil(t, done.Matches)
+		for _, match := range done.Matches {
+			texts = append(texts, match.Text)
+			require.True(t, strings.HasPrefix(match.Text, string(utf16.Decode(utf16.Encode([]rune(source))[done.Start:]))))
+		}
+		return texts
+	}
+	require.Equal(t, []string{"print", "printed"}, propose("'🐍'; pri"))
+	require.Equal(t, []string{"while"}, propose("x\n  whi"))
+	require.Contains(t, propose("__imp"), "__import__")
+	require.NotContains(t, propose(""), "__import__")
+	require.Empty(t, propose("printed.re"), "what it has, only a kernel can tell")
+	require.Empty(t, propose("from pri"))
+	require.Equal(t, notebook.KernelNone, f.get(n.ID).Kernel.Status)
+}
+
+func TestCompletionProposesWhatThePageTellsWhileACellRuns(t *testing.T) {
 	f := newFixture(t)
 	n := f.notebook(notebook.Auto, "import time\nprint('begun', flush=True)\ntime.sleep(600)", "")
 	_, err := f.Run(f.ctx, n.ID, session.RunRequest{Cells: []string{n.Cells[0].ID}})
@@ -387,7 +413,10 @@ func TestCompletionProposesNothingWhileACellRuns(t *testing.T) {
 	f.eventually(n.ID, func(n *notebook.Notebook) bool { return strings.Contains(text(n.Cells[0]), "begun") })
 	done, err := f.Complete(f.ctx, n.ID, n.Cells[1].ID, "time.sl", 7)
 	require.NoError(t, err)
-	require.Equal(t, session.Completion{Start: 7, End: 7, Matches: []session.CompletionMatch{}}, done)
+	require.Equal(t, session.Completion{Start: 5, End: 7, Matches: []session.CompletionMatch{}}, done)
+	done, err = f.Complete(f.ctx, n.ID, n.Cells[1].ID, "ti", 2)
+	require.NoError(t, err)
+	require.Equal(t, session.Completion{Start: 0, End: 2, Matches: []session.CompletionMatch{{Text: "time", Type: "name"}}}, done)
 	_, err = f.Variables(f.ctx, n.ID)
 	require.ErrorIs(t, err, session.ErrBusy)
 }

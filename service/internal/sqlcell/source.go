@@ -457,6 +457,9 @@ func (p *parser) brace(c byte) {
 var keywords = strings.Fields(`False None True and as assert async await break class continue def del elif else
 	except finally for from global if import in is lambda nonlocal not or pass raise return try while with yield`)
 
+// Keywords returns the words of Python that can't be names of variables.
+func Keywords() []string { return slices.Clone(keywords) }
+
 // checkName returns why a name can't be that of a Python variable which other
 // cells see, or "".
 func checkName(name string) string {
