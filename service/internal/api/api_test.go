@@ -136,6 +136,7 @@ func TestRunsAndWhatIsAskedOfThem(t *testing.T) {
 	require.Equal(t, "cells", p.Errors[0].Field)
 
 	require.Equal(t, http.StatusAccepted, s.do("POST", base+"/interrupt", "").StatusCode)
+	require.Equal(t, http.StatusAccepted, s.do("POST", base+"/interrupt", "{}").StatusCode)
 	require.Equal(t, http.StatusAccepted, s.do("POST", base+"/restart", "").StatusCode)
 	require.Equal(t, http.StatusAccepted, s.do("POST", base+"/restart", `{"run":true}`).StatusCode)
 	require.Equal(t, "Restart and run", s.calls[len(s.calls)-1])
@@ -225,6 +226,8 @@ func TestMalformedRequestsAreRefusedWithTheFieldAtFault(t *testing.T) {
 		{"POST", nb + "/run", `{"cells":[1]}`, 400, "cells.0"},
 		{"POST", nb + "/run", `{"stale":1}`, 400, "stale"},
 		{"POST", nb + "/restart", `{"run":null}`, 400, "run"},
+		{"POST", nb + "/interrupt", `{`, 400, ""},
+		{"POST", nb + "/interrupt", `{"now":true}`, 400, "now"},
 		{"POST", nb + "/complete", `{"cell_id":"x","source":"","cursor":1.5}`, 400, "cursor"},
 		{"POST", nb + "/complete", `{"cell_id":"x","source":"","cursor":1e30}`, 400, "cursor"},
 		{"GET", "/api/notebooks?limit=ten", ``, 400, "limit"},

@@ -379,6 +379,13 @@ func inBody(field string, err error) error {
 }
 
 func (a *API) interrupt(c *gin.Context, nb string) error {
+	o, err := a.body(c, false)
+	if err != nil {
+		return err
+	}
+	if err := o.finish(); err != nil {
+		return err
+	}
 	if err := a.notebooks.Interrupt(c.Request.Context(), nb); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 
@@ -51,7 +52,11 @@ func (a *API) importNotebook(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	file, err := convert.Import(c.GetHeader("Content-Type"), raw, c.Query("name"))
+	name := c.Query("name")
+	if !utf8.ValidString(name) {
+		return badQuery("name", "must be UTF-8")
+	}
+	file, err := convert.Import(c.GetHeader("Content-Type"), raw, name)
 	if err != nil {
 		return err
 	}

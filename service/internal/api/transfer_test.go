@@ -93,6 +93,7 @@ func TestFilesThatCantBeTakenAreRefusedWithTheReason(t *testing.T) {
 		"a picture":      {"POST", "/api/notebooks/import", "image/png", "x", 415},
 		"broken JSON":    {"POST", "/api/notebooks/import", "application/x-ipynb+json", "{", 400},
 		"old nbformat":   {"POST", "/api/notebooks/import", "application/json", `{"nbformat":3,"nbformat_minor":0,"metadata":{},"worksheets":[]}`, 422},
+		"no text":        {"POST", "/api/notebooks/import?name=%ff", "text/x-python", "x", 400},
 		"too large":      {"POST", "/api/notebooks/import", "text/x-python", strings.Repeat("#", 9<<20), 413},
 	} {
 		res, raw := w.send(c.method, c.path, c.contentType, c.body)
