@@ -132,6 +132,47 @@ assert _p.sep == _sep
 	require.Equal(t, "[]\n", vars.text("stdout"))
 }
 
+func TestACaughtExceptionIsItsHandlersAlone(t *testing.T) {
+	b := startKernel(t, sharedHost(t))
+	b.runRequest(Request{CellID: otherCell, Source: "e = 'kept'\nk = 0", Defines: []string{"e", "k"}}).ok()
+	require.Equal(t, "'ok'", b.runRequest(Request{CellID: testCell, Defines: []string{"k", "f", "C"}, Source: `
+assert e == 'kept'
+try:
+    raise ValueError("x", [1])
+except ValueError as e:
+    assert str(e) == "('x', [1])" and f"{e=}" == "e=ValueError('x', [1])"
+    assert [str(e) for _ in range(2)] == [(lambda: str(e))()] * 2 and (lambda e: e)(3) == 3
+    class C:
+        caught = e
+        def m(self, e=e): return e
+    def f(): return e
+    assert f() is e and C.caught is C().m() is e
+    try: 1/0
+    except ZeroDivisionError as inner: assert inner.__context__ is e
+    for k in e.args[1]: pass
+except (TypeError, KeyError) as e: pass
+assert e == 'kept' and k == 1
+def g():
+    try: 1/0
+    except ZeroDivisionError as e: return str(e)
+assert g() == "division by zero" and e == 'kept'
+class K:
+    try: 1/0
+    except ZeroDivisionError as e: said = str(e)
+assert e == 'kept' and not hasattr(K, "e")
+try: f()
+except NameError as e: assert "is not defined" in str(e)
+k = None
+try: 1/0
+except ZeroDivisionError as k: pass
+try: k
+except NameError: "ok"
+else: "as ever, where the cell binds the name otherwise, too"
+"ok"`}).ok().value())
+	require.Equal(t, "'kept'", b.runRequest(Request{CellID: otherCell, Source: "e"}).ok().value())
+	require.Equal(t, "0", b.runRequest(Request{CellID: otherCell, Source: "sum('‹cell ' in n for n in globals())"}).ok().value())
+}
+
 func TestPrivateNamesLeaveWithTheirCell(t *testing.T) {
 	b := startKernel(t, sharedHost(t))
 	b.run("_big = 'private'").ok()

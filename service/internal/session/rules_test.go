@@ -185,6 +185,12 @@ func TestRules(t *testing.T) {
 		p := f.auto(t, "[i for i in range(2)]\ntry: 1/0\nexcept Exception as e: pass", "i = 5\ne = 6", "for k in range(3): pass", "print(i, e, k)")
 		require.Equal(t, []notebook.Status{ok, ok, ok, ok}, p.statuses())
 		require.Equal(t, "5 6 2\n", p.text(3))
+		// Nor does Python's own deletion of it take another cell's variable.
+		p = f.auto(t, "e = 6", "try: 1/0\nexcept Exception as e: print(e)\nprint(e)", "e")
+		require.Equal(t, "division by zero\n6\n", p.text(1))
+		require.Equal(t, []int{1}, p.run(1))
+		require.Equal(t, []int{2}, p.run(2))
+		require.Equal(t, "6", p.text(2))
 	})
 	rule("import * is refused with an error that says so", func(t *testing.T) {
 		p := f.page(t, notebook.Auto, "from math import *")

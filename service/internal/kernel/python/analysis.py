@@ -155,6 +155,7 @@ class Line:
     def __init__(self):
         self.body = []
         self.kinds = [None]  # by line number: "loop", "handler" or "plain"
+        self.caught = set()  # the names of handlers
 
     def put(self, node, kind="plain"):
         number = len(self.kinds)
@@ -165,9 +166,6 @@ class Line:
     def value(self, node, kind="plain"):
         if node is not None:
             self.put(ast.Expr(node), kind)
-
-    def store(self, name, kind):
-        self.put(ast.Assign([ast.Name(name, ast.Store())], ast.Constant(None)), kind)
 
     def statements(self, nodes):
         for node in nodes:
@@ -196,9 +194,13 @@ class Line:
                 self.statements(node.body)
                 for handler in node.handlers:
                     self.value(handler.type)
-                    if handler.name:
-                        self.store(handler.name, "handler")
+                    if handler.name is None:
+                        self.statements(handler.body)
+                        continue
+                    self.caught.add(handler.name)
+                    self.put(ast.Assign([ast.Name(handler.name, ast.Store())], ast.Constant(None)), "handler")
                     self.statements(handler.body)
+                    self.put(ast.Delete([ast.Name(handler.name, ast.Del())]), "handler")
                 self.statements(node.orelse)
                 self.statements(node.finalbody)
             case ast.Raise():
@@ -218,15 +220,17 @@ class Names:
 
     def __init__(self, tree, table):
         self.bound = {}  # at the top level, so far or in the end: name -> kinds of the parts that bind it
+        self.caught = set()  # the names of the handlers that are being read: theirs alone, unless also bound
         self.read = set()  # read or deleted before it was bound
         self.deleted = set()
         self.seen = set()  # everything that the bytecode mentions
         self.later = set()  # read in functions, that run later
+        self.outside = set()  # names of handlers, read in functions that are not in them
         self.declared = set()  # bound, or deleted, by a global statement in a function
         self.stored, self.unstored = set(), set()  # by functions, in the module's scope
         line = Line()
         line.statements(cells.without_docstring(tree).body)
-        self.kinds = line.kinds
+        self.kinds, self.handlers = line.kinds, line.caught
         self.scan(compile(ast.Module(line.body, []), NAME, "exec", cells.FLAGS, dont_inherit=True), set())
         self.tables(table, False)
         for symbol in table.get_symbols():
@@ -249,9 +253,15 @@ class Names:
                     self.scan(name, local, part)
                 else:
                     self.function(name)
+                    self.outside |= loaded(name, self.handlers - self.caught)
+            elif module and part == "handler" and operation in ("STORE_NAME", "STORE_GLOBAL"):
+                self.seen.add(name)
+                self.caught.add(name)
+            elif module and part == "handler" and operation in ("DELETE_NAME", "DELETE_GLOBAL"):
+                self.caught.discard(name)
             elif operation in LOADS:
                 self.seen.add(name)
-                if name not in self.bound and not (body and name in local):
+                if name not in self.bound and name not in self.caught and not (body and name in local):
                     self.read.add(name)
             elif operation == "STORE_GLOBAL" or operation == "STORE_NAME" and module:
                 self.seen.add(name)
@@ -260,6 +270,8 @@ class Names:
                 local.add(name)
             elif operation == "DELETE_GLOBAL" or operation == "DELETE_NAME" and module:
                 self.seen.add(name)
+                if name in self.caught:
+                    continue
                 self.deleted.add(name)
                 if name not in self.bound:
                     self.read.add(name)
@@ -303,18 +315,27 @@ class Names:
             self.tables(child, later)
 
     def answer(self):
-        top = {name for name, kinds in self.bound.items() if kinds != {"handler"}}
-        functions = self.declared - (self.unstored - self.stored) - (self.deleted - set(self.bound))
+        top = set(self.bound)
+        functions = self.declared - (self.unstored - self.stored) - (self.deleted - top)
         defines = top | functions
-        deletes = (self.deleted | self.unstored) - set(self.bound) - functions
-        references = self.read | self.later - set(self.bound) | deletes
-        loops = {name for name in top - functions if self.bound[name] <= {"loop", "handler"}}
+        deletes = (self.deleted | self.unstored) - top - functions
+        later = self.later - top - (self.handlers - self.outside)
+        references = self.read | later | deletes
+        loops = {name for name in top - functions if self.bound[name] == {"loop"}}
         return {
             "defines": public(defines),
             "references": public(references),
             "deletes": public(deletes),
             "loops": public(loops),
         }
+
+
+def loaded(code, names):
+    """Returns those of the names that a function reads in the module's scope."""
+    if not names:
+        return set()
+    found = {instruction.argval for instruction in dis.get_instructions(code) if instruction.opname in LOADS} & names
+    return found.union(*(loaded(value, names) for value in code.co_consts if isinstance(value, cells.CODE)))
 
 
 def instructions(code, body):

@@ -97,8 +97,9 @@ class Prepared:
     __slots__ = ("source", "filename", "lines", "code", "value", "hidden", "private")
 
 
-def prepare(cell, source):
-    """Compiles a cell. SyntaxError, or ValueError for what is no text."""
+def prepare(cell, source, defines=()):
+    """Compiles a cell that defines those names. SyntaxError, or ValueError for
+    what is no text."""
     cell_file = filename(cell)
     text, tree = parse(source, cell_file)
     prepared = Prepared()
@@ -108,19 +109,26 @@ def prepare(cell, source):
         lines[-1] += "\n"
     prepared.lines = (len(text), None, lines, cell_file)
     prepared.private = []
-    renamed = {}
-    if PRIVATE.search(text):
+    caught = caught_names(tree).difference(defines) if "except" in text else ()
+    if caught or PRIVATE.search(text):
         top = symtable.symtable(text, cell_file, "exec")
-        renamed = {name: f"{name}‹cell {cell}›" for name in bound_private_names(top)}
-        if renamed:
-            Renamer(renamed).module(tree, top)
-            prepared.private = list(renamed.values())
+        private = bound_private_names(top)
+        caught = {name for name in caught if name in top.get_identifiers() and top.lookup(name).is_assigned()}
+        marked = {name: f"{name}‹cell {cell}›" for name in private | caught}
+        if marked:
+            Renamer(marked, private).module(tree, top)
+            prepared.private = list(marked.values())
     rest, value, prepared.hidden = shown(text, tree)
     code, prepared.value = compile_both(rest, value, cell_file)
-    if renamed:
+    if prepared.private:
         code, prepared.value = restore_code(code), prepared.value and restore_code(prepared.value)
     prepared.code = code if rest.body else None
     return prepared
+
+
+def caught_names(tree):
+    """The names of `except … as name`, in functions and classes, too."""
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler) and node.name}
 
 
 def bound_private_names(top):
@@ -149,10 +157,24 @@ def restore_code(code):
     )
 
 
+def of_module(name, table):
+    """Tells whether a name in the scope of table is the module's variable."""
+    if table.get_type() == "module":
+        return True
+    try:
+        return table.lookup(name).is_global()
+    except KeyError:
+        return False
+
+
 class Renamer:
     """Renames variables of the module's scope wherever they are used. Which
     names are of that scope is the symbol table's word alone; this only walks
-    tree and tables side by side."""
+    tree and tables side by side.
+
+    Private names are renamed in the whole cell. A name that is bound by nothing
+    but `except … as name` is renamed in the body of that: as Python deletes it
+    at the end, it would take another cell's variable with it."""
 
     SCOPES = {
         ast.ListComp: "listcomp",
@@ -162,8 +184,9 @@ class Renamer:
         ast.Lambda: "lambda",
     }
 
-    def __init__(self, names):
-        self.names = names
+    def __init__(self, marked, private):
+        self.marked = marked
+        self.names = {name: marked[name] for name in private}  # where the visit is
         self.unused = {}
 
     def module(self, tree, top):
@@ -176,15 +199,7 @@ class Renamer:
 
     def name(self, name, table):
         """Returns the name to use for name in the scope of table."""
-        if name not in self.names:
-            return name
-        if table.get_type() != "module":
-            try:
-                if not table.lookup(name).is_global():
-                    return name
-            except KeyError:
-                return name
-        return self.names[name]
+        return self.names[name] if name in self.names and of_module(name, table) else name
 
     def inner(self, table, name, line):
         """Returns the next unused table of that name and line below table."""
@@ -230,8 +245,12 @@ class Renamer:
                 node.names = [self.names.get(name, name) for name in node.names]
             case ast.ExceptHandler():
                 self.visit(node.type, table)
+                outside = self.names
+                if node.name in self.marked and of_module(node.name, table):
+                    self.names = {**outside, node.name: self.marked[node.name]}
                 node.name = node.name and self.name(node.name, table)
                 self.all(node.body, table)
+                self.names = outside
             case ast.MatchAs() | ast.MatchStar():
                 self.visit(getattr(node, "pattern", None), table)
                 node.name = node.name and self.name(node.name, table)

@@ -617,7 +617,7 @@ class Kernel:
             signal.signal(signal.SIGINT, on_interrupt)
         started = time.perf_counter()
         try:
-            error = self.attempt(cell, request["source"])
+            error = self.attempt(cell, request["source"], request["defines"])
         except BaseException as fault:  # an interrupt in the last moment
             state.running = False
             error = fault
@@ -729,13 +729,13 @@ class Kernel:
         except BaseException as fault:
             return {**slow, "message": f"(its text can't be shown: {type(fault).__name__})"}
 
-    def attempt(self, cell, source):
+    def attempt(self, cell, source, defines):
         """Runs the cell; returns what stopped it, or None."""
         try:
             prepared = self.prepared.get(cell)
             if prepared is None or prepared.source != source:
                 self.compiling = True
-                prepared = self.prepared[cell] = cells.prepare(cell, source)
+                prepared = self.prepared[cell] = cells.prepare(cell, source, defines)
                 self.compiling = False
             linecache.cache[prepared.filename] = prepared.lines
             if prepared.private:
