@@ -26,8 +26,9 @@ type Engine struct {
 	current *cell
 
 	touched  []*cell
-	searches uint64 // how many graph searches there have been
-	edges    uint64 // how often edges may have changed
+	reread   map[*cell]struct{} // whose References may be different
+	searches uint64             // how many graph searches there have been
+	edges    uint64             // how often edges may have changed
 	remove   []string
 	clear    []string
 }
@@ -36,7 +37,7 @@ type Engine struct {
 func New(mode notebook.Mode, builtins map[string]bool) *Engine {
 	return &Engine{
 		mode: mode, builtins: builtins, cells: map[string]*cell{}, names: newNameIndex(),
-		owner: map[string]*cell{}, waits: map[*cell]int{},
+		owner: map[string]*cell{}, waits: map[*cell]int{}, reread: map[*cell]struct{}{},
 	}
 }
 
@@ -102,6 +103,7 @@ func (e *Engine) Insert(s Source, at int) {
 	e.page = slices.Insert(e.page, at, c)
 	e.renumber()
 	e.names.add(c)
+	e.rereadBuiltins(c)
 	e.graphChanged()
 	c.shown = c.view() // who inserts it looks at it
 }
@@ -135,9 +137,11 @@ func (e *Engine) Edit(s Source) {
 	if same {
 		c.analysis = s.Analysis
 	} else {
+		e.rereadBuiltins(c)
 		e.names.remove(c)
 		c.analysis, c.runs = s.Analysis, s.Runs
 		e.names.add(c)
+		e.rereadBuiltins(c)
 		e.graphChanged()
 	}
 	if !c.runs || c.analysis.Error != nil {
@@ -191,6 +195,7 @@ func (e *Engine) Delete(id string) Plan {
 	delete(e.cells, id)
 	e.page = slices.Delete(e.page, c.pos, c.pos+1)
 	e.renumber()
+	e.rereadBuiltins(c)
 	e.names.remove(c)
 	e.graphChanged()
 	if e.mode == notebook.Lazy {
@@ -638,6 +643,33 @@ func (e *Engine) References(id string) []string {
 		}
 	}
 	return found
+}
+
+// rereadBuiltins notes who reads a builtin that c defines: to them it is no
+// builtin while c does.
+func (e *Engine) rereadBuiltins(c *cell) {
+	for _, name := range c.analysis.Defines {
+		if !e.builtins[name] {
+			continue
+		}
+		for reader := range e.names.readers[name] {
+			e.reread[reader] = struct{}{}
+		}
+	}
+}
+
+// TakeReread returns the cells whose References may have become different since
+// the last call because another cell defines a builtin, or no longer, in page
+// order.
+func (e *Engine) TakeReread() []string {
+	cells := make([]*cell, 0, len(e.reread))
+	for c := range e.reread {
+		if e.cells[c.id] == c {
+			cells = append(cells, c)
+		}
+	}
+	clear(e.reread)
+	return ids(inPageOrder(cells))
 }
 
 // Edge says that a cell reads names that another defines, or deletes what it reads.

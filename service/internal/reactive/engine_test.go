@@ -361,7 +361,10 @@ func TestReasonsSayWhoAskedAndThroughWhichNamesItCame(t *testing.T) {
 func TestReferencesLeaveOutBuiltinsThatNoCellDefines(t *testing.T) {
 	w := page(notebook.Auto, binds("a").reading("max", "b"))
 	require.Equal(t, []string{"b"}, w.e.References("c1"))
+	require.Empty(t, w.e.TakeReread())
 	w.insert(0, binds("max"))
+	require.Equal(t, []string{"c1"}, w.e.TakeReread())
+	require.Empty(t, w.e.TakeReread())
 	require.Equal(t, []string{"b", "max"}, w.e.References("c1"))
 	require.Equal(t, []Edge{{"c2", "c1", []string{"max"}}}, w.e.Edges())
 }

@@ -154,11 +154,14 @@ func TestRules(t *testing.T) {
 	})
 	rule("builtins count, so that a cell defining max becomes a parent of those who read it", func(t *testing.T) {
 		p := f.auto(t, "print(max(1, 2))", "1")
+		require.Empty(t, p.cell(0).References)
 		p.write(1, "def max(*a): return 'mine'")
+		require.Equal(t, []string{"max"}, p.cell(0).References, "it shows at once")
 		require.Equal(t, []int{1, 0}, p.run(1))
 		require.Equal(t, "mine\n", p.text(0))
 		p.remove(1)
 		require.Equal(t, "2\n", p.text(0))
+		require.Empty(t, p.cell(0).References)
 	})
 	rule("a read before the cell's own binding makes the name both, and an edge to oneself is never a cycle", func(t *testing.T) {
 		p := f.auto(t, "x += 1")

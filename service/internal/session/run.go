@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/events"
@@ -219,6 +220,14 @@ func (s *Session) report() {
 			s.page.thaw(cell).Outputs = []notebook.Output{}
 			s.emit("cell.cleared", cellCleared{id})
 			s.keep(id)
+		}
+	}
+	for _, id := range s.engine.TakeReread() {
+		cell, references := s.page.cell(id), s.engine.References(id)
+		if !slices.Equal(cell.References, references) {
+			cell = s.page.thaw(cell)
+			cell.References = references
+			s.emit("cell.updated", cellUpdated{cellWithoutOutputs{Cell: s.page.frozen(cell)}, s.doc.Version})
 		}
 	}
 	for _, id := range s.engine.TakeChanges() {
