@@ -135,7 +135,8 @@ func (a *API) socket(c *gin.Context) error {
 		return err
 	}
 	var after uint64
-	if text, ok := c.GetQuery("after"); ok {
+	text, resumes := c.GetQuery("after")
+	if resumes {
 		if after, err = strconv.ParseUint(text, 10, 64); err != nil {
 			return badQuery("after", "must be "+aWholeNumber)
 		}
@@ -151,7 +152,11 @@ func (a *API) socket(c *gin.Context) error {
 	if !a.sockets.enter() {
 		return session.ErrDraining
 	}
-	s, err := a.open(c, nb, after)
+	epoch := ""
+	if resumes { // else it has seen nothing, and there is nothing to go on from
+		epoch = c.Query("epoch")
+	}
+	s, err := a.open(c, nb, epoch, after)
 	if err != nil || s == nil {
 		a.sockets.running.Done()
 		return err
@@ -162,9 +167,9 @@ func (a *API) socket(c *gin.Context) error {
 }
 
 // open upgrades the connection. It returns nil if that is gone.
-func (a *API) open(c *gin.Context, nb string, after uint64) (*socket, error) {
+func (a *API) open(c *gin.Context, nb, epoch string, after uint64) (*socket, error) {
 	// Before the upgrade, so that what goes wrong is still an HTTP answer.
-	sub, err := a.notebooks.Subscribe(c.Request.Context(), nb, c.Query("epoch"), after)
+	sub, err := a.notebooks.Subscribe(c.Request.Context(), nb, epoch, after)
 	if err != nil {
 		return nil, err
 	}

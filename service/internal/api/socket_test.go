@@ -121,6 +121,7 @@ func TestASocketBeginsWithASnapshotAndGoesOnInOrder(t *testing.T) {
 		require.EqualValues(t, i, resumed.next()["seq"])
 	}
 	require.Equal(t, "snapshot", s.dial(n.ID, "?epoch=other&after=490").next()["type"])
+	require.Equal(t, "snapshot", s.dial(n.ID, fmt.Sprintf("?epoch=%s", first["epoch"])).next()["type"], "who names no event has seen none")
 	require.Equal(t, "snapshot", s.dial(n.ID, fmt.Sprintf("?epoch=%s&after=501", first["epoch"])).next()["type"])
 	require.Equal(t, 400, s.handshake(n.ID+"?after=x").StatusCode)
 }
