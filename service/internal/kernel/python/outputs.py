@@ -308,10 +308,11 @@ def frame(table):
         columns.append({"name": label(table.columns[position]), "type": str(column.dtype)})
         values.append([cell(value) for value in column])
     rows = [list(row) for row in zip(*values)] if values else [[] for _ in range(count)]
+    shown = {"columns": columns, "rows": rows, "total_rows": total}
+    if index_columns:
+        shown["index_columns"] = index_columns
     data = {
-        "application/vnd.notebook.table+json": json.dumps(
-            {"columns": columns, "rows": rows, "total_rows": total, "index_columns": index_columns}, allow_nan=False
-        ),
+        "application/vnd.notebook.table+json": json.dumps(shown, allow_nan=False),
         "text/plain": json.dumps(repr(table)),
     }
     html = table._repr_html_()
