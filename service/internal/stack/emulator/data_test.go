@@ -75,6 +75,38 @@ func TestSetParametersComeFromAUser(t *testing.T) {
 	require.Equal(t, "user", *found.Parameters[0].Source)
 }
 
+// A database that has gone leaves its last snapshot and its backups, until somebody
+// deletes them.
+func TestWhatADatabaseLeavesCanBeDeleted(t *testing.T) {
+	_, cfg := start(t)
+	api, ctx, name := rds.NewFromConfig(cfg), t.Context(), aws.String("database")
+	made, err := api.CreateDBInstance(ctx, &rds.CreateDBInstanceInput{
+		DBInstanceIdentifier: name, DBInstanceClass: aws.String("db.t4g.micro"), Engine: aws.String("postgres"), AllocatedStorage: aws.Int32(20),
+		MasterUsername: aws.String("notebook"), MasterUserPassword: aws.String("0123456789abcdef"), BackupRetentionPeriod: aws.Int32(7),
+	})
+	require.NoError(t, err)
+	_, err = api.DeleteDBInstance(ctx, &rds.DeleteDBInstanceInput{
+		DBInstanceIdentifier: name, FinalDBSnapshotIdentifier: aws.String("last"), DeleteAutomatedBackups: aws.Bool(false),
+	})
+	require.NoError(t, err)
+	backups := &rds.DescribeDBInstanceAutomatedBackupsInput{DBInstanceIdentifier: name}
+	kept, err := api.DescribeDBInstanceAutomatedBackups(ctx, backups)
+	require.NoError(t, err)
+	require.Len(t, kept.DBInstanceAutomatedBackups, 1)
+	require.Equal(t, made.DBInstance.DbiResourceId, kept.DBInstanceAutomatedBackups[0].DbiResourceId)
+
+	_, err = api.DeleteDBInstanceAutomatedBackup(ctx, &rds.DeleteDBInstanceAutomatedBackupInput{DbiResourceId: made.DBInstance.DbiResourceId})
+	require.NoError(t, err)
+	kept, err = api.DescribeDBInstanceAutomatedBackups(ctx, backups)
+	require.NoError(t, err)
+	require.Empty(t, kept.DBInstanceAutomatedBackups)
+	_, err = api.DeleteDBInstanceAutomatedBackup(ctx, &rds.DeleteDBInstanceAutomatedBackupInput{DbiResourceId: made.DBInstance.DbiResourceId})
+	require.Equal(t, "DBInstanceAutomatedBackupNotFound", errorCode(t, err))
+	snapshots, err := api.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{DBInstanceIdentifier: name})
+	require.NoError(t, err)
+	require.Len(t, snapshots.DBSnapshots, 1, "the last one, which is nobody's backup")
+}
+
 func TestABudgetKeepsWhoIsToldAndItsTags(t *testing.T) {
 	_, cfg := start(t)
 	api, ctx, account := budgets.NewFromConfig(cfg), t.Context(), aws.String("123456789012")
