@@ -62,8 +62,9 @@ module "ecs" {
   task_size     = var.task_size
   desired_count = var.tasks.min
 
-  # Between equal bounds there is nothing to scale.
-  autoscaling = var.tasks.min == var.tasks.max ? null : { min = var.tasks.min, max = var.tasks.max, cpu_percent = 60, memory_percent = 70 }
+  # Between equal bounds, too, where there is nothing to scale: a service without
+  # autoscaling is another resource, and to widen its bounds would be an outage.
+  autoscaling = { min = var.tasks.min, max = var.tasks.max, cpu_percent = 60, memory_percent = 70 }
 
   # A deployment that answers with errors goes back, though its tasks are healthy.
   deployment_alarms = { target_5xx_per_minute = 10 }

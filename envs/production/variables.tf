@@ -79,8 +79,13 @@ variable "tasks" {
   nullable    = false
 
   validation {
-    condition     = var.tasks.min >= 1 && (var.postgres != null || var.tasks.max == 1)
-    error_message = "tasks.min must be at least 1, and tasks.max 1 where postgres is null: production doesn't go to sleep, and only the database lets tasks share the notebooks."
+    condition     = var.tasks.min >= 1 && var.tasks.min <= var.tasks.max && var.tasks.max <= 5000 && floor(var.tasks.min) == var.tasks.min && floor(var.tasks.max) == var.tasks.max
+    error_message = "tasks.min and tasks.max must be whole numbers with 1 <= min <= max <= 5000: production doesn't go to sleep, and ECS runs no more tasks in a service."
+  }
+
+  validation {
+    condition     = var.postgres != null || var.tasks.max <= 1
+    error_message = "tasks.max must be 1 where postgres is null: only the database lets tasks share the notebooks."
   }
 }
 
@@ -92,11 +97,12 @@ variable "task_size" {
 }
 
 variable "postgres" {
-  description = "The database that notebooks last in: `instance_class`, `multi_az` (true), `password_generation` (1; raise it for a new password). Null keeps them in the bucket instead, which is cheaper and no less durable, for one task."
+  description = "The database that notebooks last in: `instance_class`, `multi_az` (true), `password_generation` (1; raise it for a new password), `apply_immediately`, whether changes that restart it are made at once rather than on Sunday night, 02:30 UTC (false). Null keeps them in the bucket instead, which is cheaper and no less durable, for one task."
   type = object({
     instance_class      = optional(string, "db.t4g.small")
     multi_az            = optional(bool, true)
     password_generation = optional(number, 1)
+    apply_immediately   = optional(bool, false)
   })
   default = {}
 }
