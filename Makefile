@@ -7,7 +7,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help up down run plan docs lint test test-production test-aws check bench stack
+.PHONY: help up down run plan docs lint test test-aws check bench stack
 
 ENV ?= dev
 # The operator's tool, compiled: a signal to make then reaches it directly.
@@ -62,9 +62,6 @@ lint: ## what takes a while to build: tflint over the Terraform
 
 test: stack ## everything, from setup to a browser through the whole stack
 	@./test/run.sh
-
-test-production: stack ## production applied to an emulator, changed in place and destroyed: ten minutes more
-	@PRODUCTION=1 go test -count=1 -timeout 40m ./test/infra -run '^TestProduction$$'
 
 test-aws: stack ## the infrastructure's tests on a real AWS account; costs money, asks for everything
 	@exec ./test/infra/aws.sh

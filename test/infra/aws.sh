@@ -5,17 +5,18 @@
 #   AWS_TEST_REGION   eu-north-1 or eu-west-2
 #   AWS_TEST_PREFIX   2 to 6 lower-case letters and digits that begin every name
 #   AWS_TEST_ACCOUNT  the account's number; the credentials must be its
-#   AWS_TEST_IMAGE    an image that the account may pull, by digest
+#   AWS_TEST_IMAGE, AWS_TEST_NEXT_IMAGE  two images that the account may pull, by digest
+#   AWS_TEST_DOMAIN, AWS_TEST_ZONE_ID    a domain, and the public Route 53 zone that has it
 #   AWS_TEST_CONFIRM  "spend" to go on after the expected cost has been printed
 #   AWS_TEST_SWEEP=1  only destroy what an earlier run has left
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 stack=$PWD/.tools/stack
 
-for variable in AWS_TEST_REGION AWS_TEST_PREFIX AWS_TEST_ACCOUNT AWS_TEST_IMAGE; do
+for variable in AWS_TEST_REGION AWS_TEST_PREFIX AWS_TEST_ACCOUNT AWS_TEST_IMAGE AWS_TEST_NEXT_IMAGE AWS_TEST_DOMAIN AWS_TEST_ZONE_ID; do
 	if [ -z "${!variable:-}" ]; then
 		echo "test-aws: $variable is not set; this is what it takes:" >&2
-		sed -n '4,12s/^#   //p' "$0" >&2
+		sed -n '4,13s/^#   //p' "$0" >&2
 		exit 2
 	fi
 done

@@ -24,6 +24,7 @@ import (
 
 func TestShared(t *testing.T) {
 	t.Parallel()
+	alone(t)
 	vars := map[string]any{"hcp_organization": "example", "github_repository": "example/notebooks"}
 	applied(t, "envs/shared", vars, func(o *terraform.Options, cfg aws.Config) {
 		out := outputs(t, o, "region", "repository_name", "repository_url")
@@ -43,16 +44,18 @@ func TestShared(t *testing.T) {
 }
 
 // Another image and another size of the task are another revision of it, and of the
-// database another class; nothing that holds data or traffic is replaced.
+// database another class; more tasks are other bounds. Nothing that holds data or
+// traffic is replaced.
 func TestProduction(t *testing.T) {
-	if os.Getenv("PRODUCTION") == "" && !onAWS() {
-		t.Skip("it takes ten minutes, most of them the provider's waits: make test-production runs it")
-	}
+	// It takes twice as long as any other. As the tests that run beside each other begin
+	// when all have come to that line, it has its turn before any of them, and isn't what
+	// everybody waits for in the end.
+	takeTurn(t)
 	t.Parallel()
 	vars := map[string]any{"image": image, "emails": []string{"operations@example.com"}, "valkey": true, "protect": false}
 	var applying *terraform.Options
 	var planning []string // what a plan asks for
-	applied(t, "envs/production", vars, func(o *terraform.Options, cfg aws.Config) {
+	live(t, "envs/production", vars, func(o *terraform.Options, cfg aws.Config) {
 		applying = o
 		out := outputs(t, o, "url", "cluster_name", "service_name", "target_group_arn", "token_secret_arn", "postgres_url_secret_arn", "alarm_topic_arn", "dashboard_name")
 		api := ecs.NewFromConfig(cfg)
@@ -74,9 +77,10 @@ func TestProduction(t *testing.T) {
 			requireNotInState(t, o, readToken(t, cfg, secret))
 		}
 
-		o.Vars["image"] = image[:len(image)-64] + strings.Repeat("1", 64)
+		o.Vars["image"] = nextImage
 		o.Vars["task_size"] = map[string]any{"cpu": 2048, "memory": 8192}
-		o.Vars["postgres"] = map[string]any{"instance_class": "db.t4g.medium", "password_generation": 2}
+		o.Vars["tasks"] = map[string]any{"min": 2, "max": 4}
+		o.Vars["postgres"] = map[string]any{"instance_class": "db.t4g.medium", "password_generation": 2, "apply_immediately": true}
 		o.Vars["protect"] = true
 		before := logSize(t, o)
 		next := plan(t, o)
@@ -109,35 +113,18 @@ func TestProduction(t *testing.T) {
 	requireRolesSuffice(t, applying, "production", planning)
 }
 
-// requireProtected tries to destroy what holds data, and then lifts the protection
-// from all that has one: what depends on the data has gone, and needn't come back.
+// requireProtected tries to destroy what holds data, which must stay.
 func requireProtected(t *testing.T, o *terraform.Options, cfg aws.Config) {
 	t.Helper()
-	bucket := named("reactive-notebook-production") + "-notebooks-" + account
-	keepNotebooks(t, s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), bucket, "notebooks/")
-	run := func(command string, targets []string) (string, error) {
-		args := []string{command, "-auto-approve", "-input=false", "-no-color"}
-		for _, target := range targets {
-			args = append(args, "-target="+target)
-		}
-		return toolsOf(o).call(t.Context(), o.TerraformDir, terraform.FormatArgs(o, args...)...)
-	}
-	said, err := run("destroy", []string{"module.data.aws_db_instance.postgres", "module.data.aws_s3_bucket.notebooks"})
+	name := named("reactive-notebook-production")
+	keepNotebooks(t, s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), name+"-notebooks-"+account, "notebooks/")
+	said, err := toolsOf(o).call(t.Context(), o.TerraformDir, terraform.FormatArgs(o, "destroy", "-auto-approve", "-input=false",
+		"-target=module.data.aws_db_instance.postgres", "-target=module.data.aws_s3_bucket.notebooks")...)
 	require.Error(t, err)
 	require.Contains(t, said, "Cannot delete protected DB Instance")
 	require.Contains(t, said, "BucketNotEmpty")
-	require.Equal(t, "available", *describeDatabase(t, cfg, named("reactive-notebook-production")).DBInstanceStatus)
-
-	listed, err := terraform.RunTerraformCommandAndGetStdoutContextE(t, t.Context(), o, "state", "list")
-	require.NoError(t, err)
-	o.Vars["protect"] = false
-	said, err = run("apply", protectable.FindAllString(listed, -1))
-	require.NoError(t, err, said)
-	t.Log(said)
+	require.Equal(t, "available", *describeDatabase(t, cfg, name).DBInstanceStatus)
 }
-
-// protectable are the addresses of what may refuse to be destroyed.
-var protectable = regexp.MustCompile(`(?m)^(?:module\.\S+\.)?aws_(?:db_instance|lb|s3_bucket)\.\S+$`)
 
 func TestDev(t *testing.T) {
 	t.Parallel()
@@ -257,27 +244,6 @@ func TestEveryEnvironmentPlansInBothRegions(t *testing.T) {
 			// AWS's own list of CloudFront's addresses has an id of its own in each region.
 			list := regexp.MustCompile(`"pl-[0-9a-f]+"`)
 			require.Equal(t, list.ReplaceAllString(stockholm, "pl"), list.ReplaceAllString(strings.ReplaceAll(london, "eu-west-2", region), "pl"))
-		})
-	}
-}
-
-func TestDevRefusesWhatItCannotRun(t *testing.T) {
-	t.Parallel()
-	takeTurn(t)
-	e := startEmulator(t)
-	dir := copyOf(t, "envs/dev")
-	initialize(t, options(e, dir, nil))
-	for name, test := range map[string]struct{ variable, says string }{
-		"an image by tag":      {"image=reactive-notebook:latest", "image must be named by digest"},
-		"a region that isn't":  {"region=London", "region must be the code of an AWS region"},
-		"no token's number":    {"token_generation=0", "generation must be a whole number from 1"},
-		"a name too long":      {"name_prefix=a-name-of-more-than-thirty-two-chars", "name_prefix must have 2 to 32"},
-		"a name that is taken": {"name_prefix=internal-notebook", "name_prefix must not start with"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			said, err := e.call(t.Context(), dir, "plan", "-input=false", "-no-color", "-var", "image="+image, "-var", test.variable)
-			require.Error(t, err)
-			require.Contains(t, said, test.says)
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -44,6 +45,8 @@ type bench struct {
 	stack string
 	turns chan struct{}
 	init  sync.Mutex // `terraform init` of two at once may write one plug-in cache
+
+	identities sync.Mutex // see alone
 }
 
 var shared bench
@@ -56,7 +59,21 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// awaiting is how many tests may stand in line for a turn: all.
+const awaiting = "100"
+
 func run(m *testing.M) (int, error) {
+	// Turns decide how much goes on at once. By itself, go runs no more tests than the
+	// machine has processors, which would stand idle while Terraform waits.
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", awaiting); err != nil {
+			return 1, fmt.Errorf("let tests wait for turns: %w", err)
+		}
+	}
+
 	root, err := filepath.Abs("../..")
 	if err != nil {
 		return 1, fmt.Errorf("find the repository: %w", err)
@@ -230,17 +247,23 @@ func initialize(t *testing.T, o *terraform.Options) {
 	terraform.InitContext(t, t.Context(), o)
 }
 
-// applied takes a directory through its whole life on an emulator of its own:
-// applied, examined by check, planned again without a change, made ready by ending
-// if it isn't yet, destroyed, and nothing left of it.
-func applied(t *testing.T, dir string, vars map[string]any, check func(o *terraform.Options, cfg aws.Config), ending ...func(o *terraform.Options, cfg aws.Config)) {
+// applied waits for a turn and takes a directory through its whole life.
+func applied(t *testing.T, dir string, vars map[string]any, check func(o *terraform.Options, cfg aws.Config)) {
 	t.Helper()
 	takeTurn(t)
+	live(t, dir, vars, check)
+}
+
+// live takes a directory through its whole life on an emulator of its own: applied,
+// examined by check, planned again without a change, looked at by before if there is
+// something to see right before its end, destroyed, and nothing left of it.
+func live(t *testing.T, dir string, vars map[string]any, check func(o *terraform.Options, cfg aws.Config), before ...func(o *terraform.Options, cfg aws.Config)) {
+	t.Helper()
 	e := startTarget(t)
 	cfg := e.config(t)
 	o := options(e, copyOf(t, dir), vars)
-	before := inventory(t, cfg)
-	destroyAfterFailure(t, o)
+	empty := inventory(t, cfg)
+	destroyAfterFailure(t, o, cfg)
 
 	clock := time.Now()
 	lap := func(what string) {
@@ -252,7 +275,7 @@ func applied(t *testing.T, dir string, vars map[string]any, check func(o *terraf
 	terraform.ApplyContext(t, t.Context(), o)
 	lap("apply")
 	if !onAWS() { // where others are at work, too
-		require.NotEqual(t, before, inventory(t, cfg), "the apply made something")
+		require.NotEqual(t, empty, inventory(t, cfg), "the apply made something")
 	}
 	check(o, cfg)
 	lap("checks")
@@ -260,14 +283,14 @@ func applied(t *testing.T, dir string, vars map[string]any, check func(o *terraf
 	require.Empty(t, again.changes(), "a plan right after an apply is empty")
 	requirePolicy(t, dir, again)
 	lap("second plan")
-	for _, prepare := range ending {
-		prepare(o, cfg)
-		lap("ending")
+	for _, look := range before {
+		look(o, cfg)
+		lap("last look")
 	}
-	terraform.DestroyContext(t, t.Context(), o)
+	require.NoError(t, destroy(t.Context(), t, o, cfg))
 	lap("destroy")
 	if !onAWS() {
-		require.Equal(t, before, inventory(t, cfg), "the destroy left something")
+		require.Equal(t, empty, inventory(t, cfg), "the destroy left something")
 	}
 	state, err := terraform.RunTerraformCommandAndGetStdoutContextE(t, t.Context(), o, "state", "list")
 	require.NoError(t, err)
@@ -305,24 +328,57 @@ func (e tools) call(ctx context.Context, dir string, args ...string) (string, er
 	return string(out), err
 }
 
-// planned is a plan as JSON, and what terraform said while it made it.
+// planned is a plan as JSON.
 type planned struct {
 	*tfjson.Plan
 	text string // the whole JSON
 	file string // what apply takes
 }
 
-// plan makes a plan of what is in o.TerraformDir with o.Vars.
+// plan makes a plan of what is in o.TerraformDir with o.Vars, of which Terraform must
+// have nothing to say: a deprecation, too, is a fault.
 func plan(t *testing.T, o *terraform.Options) planned {
 	t.Helper()
 	file := filepath.Join(o.TerraformDir, "test.tfplan")
-	_, err := terraform.RunTerraformCommandContextE(t, t.Context(), o, terraform.FormatArgs(o, "plan", "-input=false", "-out="+file)...)
-	require.NoError(t, err)
+	said, err := diagnose(t, o, "plan", "-input=false", "-json", "-out="+file)
+	require.NoError(t, err, "%v", said)
+	require.Empty(t, said, "a plan without a warning")
 	text, err := toolsOf(o).call(t.Context(), o.TerraformDir, "show", "-json", file)
 	require.NoError(t, err)
 	made := planned{Plan: &tfjson.Plan{}, text: text, file: file}
 	require.NoError(t, json.Unmarshal([]byte(text), made.Plan))
 	return made
+}
+
+// diagnostic is an error or a warning of Terraform's.
+type diagnostic struct {
+	Severity string `json:"severity"`
+	Summary  string `json:"summary"`
+	Detail   string `json:"detail"`
+}
+
+// diagnose runs a command of terraform with o's variables that writes JSON, a line for
+// each event, and returns the diagnostics among them.
+func diagnose(t *testing.T, o *terraform.Options, command ...string) ([]diagnostic, error) {
+	t.Helper()
+	out, failed := toolsOf(o).call(t.Context(), o.TerraformDir, terraform.FormatArgs(o, command...)...)
+	var said []diagnostic
+	events := 0
+	for line := range strings.Lines(out) {
+		var event struct {
+			Type       string      `json:"type"`
+			Diagnostic *diagnostic `json:"diagnostic"`
+		}
+		if json.Unmarshal([]byte(line), &event) != nil || event.Type == "" {
+			continue // what else is written to the two outputs
+		}
+		events++
+		if event.Diagnostic != nil {
+			said = append(said, *event.Diagnostic)
+		}
+	}
+	require.NotZero(t, events, "terraform %s: %s", command[0], out)
+	return said, failed
 }
 
 // apply makes the changes of a plan that was made with o, and no others.

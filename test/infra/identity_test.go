@@ -12,6 +12,7 @@ import (
 
 func TestCIIdentityExample(t *testing.T) {
 	t.Parallel()
+	alone(t)
 	applied(t, "modules/ci-identity/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
 		api := iam.NewFromConfig(cfg)
 		for role, subject := range map[string]string{

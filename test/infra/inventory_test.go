@@ -162,6 +162,16 @@ func addData(t *testing.T, cfg aws.Config, add func(kind string, id *string)) {
 	for _, i := range instances.DBInstances {
 		add("database", i.DBInstanceIdentifier)
 	}
+	snapshots, err := databases.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{})
+	require.NoError(t, err)
+	for _, s := range snapshots.DBSnapshots {
+		add("database snapshot", s.DBSnapshotIdentifier)
+	}
+	backups, err := databases.DescribeDBInstanceAutomatedBackups(ctx, &rds.DescribeDBInstanceAutomatedBackupsInput{})
+	require.NoError(t, err)
+	for _, b := range backups.DBInstanceAutomatedBackups {
+		add("database backup", b.DBInstanceIdentifier)
+	}
 	parameters, err := databases.DescribeDBParameterGroups(ctx, &rds.DescribeDBParameterGroupsInput{})
 	require.NoError(t, err)
 	for _, g := range parameters.DBParameterGroups {

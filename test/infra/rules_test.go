@@ -1,10 +1,11 @@
 package infra
 
 import (
-	"io/fs"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -75,14 +76,10 @@ var (
 	outputBlock   = regexp.MustCompile(`(?ms)^output "([a-z0-9_]+)" \{\n(.*?)^\}`)
 )
 
-var (
-	testFunction = regexp.MustCompile(`(?m)^func (Test[A-Z]\w*)\(t \*testing\.T\)`)
-	testName     = regexp.MustCompile(`\bTest[A-Z]\w*`)
-)
-
 // shownElsewhere are rules that no mocked provider can break, by module, and the test
-// that breaks them on the emulator.
+// that breaks them on the emulator. Submodules with ephemeral blocks can't be mocked.
 var shownElsewhere = map[string]string{
+	"data/token: var.generation":                        "TestEnvironmentsRefuseWhatCannotBe",
 	"ecs: aws_ecs_service.this":                         "TestECSExample",
 	"ecs: aws_ecs_service.autoscaled":                   "TestECSExample",
 	"ecs: check.the_newest_task_definition_is_deployed": "TestECSBlueGreenExample",
@@ -115,26 +112,101 @@ func TestEveryRuleHasAFailingCase(t *testing.T) {
 		}
 		files, err := filepath.Glob(filepath.Join(dir, "*.tf"))
 		require.NoError(t, err)
-		for _, file := range files {
+		inner, err := filepath.Glob(filepath.Join(dir, "*", "*.tf"))
+		require.NoError(t, err)
+		for _, file := range append(files, inner...) {
 			content, err := os.ReadFile(file)
 			require.NoError(t, err)
+			module, err := filepath.Rel(filepath.Join(shared.root, "modules"), filepath.Dir(file))
+			require.NoError(t, err)
+			demand := func(address string, rules int) {
+				if shownElsewhere[module+": "+address] != "" {
+					shown[module+": "+address] = true
+					return
+				}
+				require.GreaterOrEqual(t, expected[address], rules, "module %s, %s", module, address)
+			}
 			for _, block := range variableBlock.FindAllStringSubmatch(string(content), -1) {
-				require.GreaterOrEqual(t, expected["var."+block[1]], strings.Count(block[2], "validation {"), "module %s, variable %s", name, block[1])
+				demand("var."+block[1], strings.Count(block[2], "validation {"))
 			}
 			for _, block := range checkedBlock.FindAllStringSubmatch(string(content), -1) {
-				address := map[string]string{
+				demand(map[string]string{
 					"resource": block[2] + "." + block[3], "data": "data." + block[2] + "." + block[3],
 					"output": "output." + block[2], "check": "check." + block[2],
-				}[block[1]]
-				if shownElsewhere[name+": "+address] != "" {
-					shown[name+": "+address] = true
-					continue
-				}
-				require.GreaterOrEqual(t, expected[address], len(checkedRule.FindAllString(block[4], -1)), "module %s, %s", name, address)
+				}[block[1]], len(checkedRule.FindAllString(block[4], -1)))
 			}
 		}
 	}
 	require.Len(t, shown, len(shownElsewhere), "each exception is of a rule that there is")
+}
+
+var (
+	validationBlock = regexp.MustCompile(`(?ms)^  validation \{\n    condition .*?^    error_message`)
+	suiteVariables  = regexp.MustCompile(`(?ms)^variables \{\n.*?^\}`)
+	suiteRun        = regexp.MustCompile(`(?ms)^run "([a-z0-9_]+)" \{\n(.*?)^\}`)
+	runVariables    = regexp.MustCompile(`(?ms)^  variables \{\n.*?^  \}`)
+)
+
+// Each validation is taken away, and the runs that expect its variable to be refused
+// are tried again: one of them must find that nothing refuses it, or no run shows this
+// rule. Variables alone are tried, without what is made of them, so that the values
+// that are now let in break nothing else.
+func TestEveryValidationHasACaseOfItsOwn(t *testing.T) {
+	t.Parallel()
+	takeTurn(t)
+	e := terraformWithoutAWS(t)
+	for _, name := range modules(t) {
+		source := document(t, "modules", name, "variables.tf")
+		dir := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "tests"), 0o755))
+		runs := map[string][]string{} // by the variable that they expect to be refused
+		suites, err := filepath.Glob(filepath.Join(shared.root, "modules", name, "tests", "*.tftest.hcl"))
+		require.NoError(t, err)
+		for _, suite := range suites {
+			content := document(t, "modules", name, "tests", filepath.Base(suite))
+			for _, run := range suiteRun.FindAllStringSubmatch(content, -1) {
+				expected := expectFailures.FindStringSubmatch(run[2])
+				if expected == nil || !strings.HasPrefix(strings.TrimSpace(expected[1]), "var.") {
+					continue
+				}
+				for _, address := range strings.Split(expected[1], ",") {
+					runs[strings.TrimSpace(address)] = append(runs[strings.TrimSpace(address)], run[1])
+				}
+				// A suite of its own, as a run that fails ends its suite.
+				alone := fmt.Sprintf("%s\nrun %q {\n  command = plan\n%s\n  %s\n}\n", suiteVariables.FindString(content), run[1], runVariables.FindString(run[2]), expected[0])
+				require.NoError(t, os.WriteFile(filepath.Join(dir, "tests", run[1]+".tftest.hcl"), []byte(alone), 0o644))
+			}
+		}
+		test := func(variables string) string {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "variables.tf"), []byte(variables), 0o644))
+			said, _ := e.call(t.Context(), dir, "test", "-no-color")
+			require.Regexp(t, `(?m)^(Success!|Failure!) `, said)
+			return said
+		}
+		require.Contains(t, test(source), "Success!", name)
+		for nth := 0; ; nth++ { // one of each variable at a time
+			var weakened []string
+			variables := variableBlock.ReplaceAllStringFunc(source, func(block string) string {
+				variable := variableBlock.FindStringSubmatch(block)[1]
+				found := validationBlock.FindAllStringIndex(block, -1)
+				require.Len(t, found, strings.Count(block, "validation {"), "module %s, variable %s", name, variable)
+				if nth >= len(found) {
+					return block
+				}
+				weakened = append(weakened, variable)
+				return block[:found[nth][0]] + "  validation {\n    condition     = can(var." + variable + ") || true\n    error_message" + block[found[nth][1]:]
+			})
+			if weakened == nil {
+				break
+			}
+			said := test(variables)
+			for _, variable := range weakened {
+				if !slices.ContainsFunc(runs["var."+variable], func(run string) bool { return strings.Contains(said, `run "`+run+`"... fail`) }) {
+					t.Errorf("module %s: no run breaks validation %d of variable %s, and no other of its", name, nth+1, variable)
+				}
+			}
+		}
+	}
 }
 
 func TestEveryInputAndOutputIsDescribed(t *testing.T) {
@@ -197,39 +269,6 @@ func TestTheDistributionsPoliciesAreTheServices(t *testing.T) {
 	require.Contains(t, page, "default-src 'self'")
 	require.Equal(t, page, text(`default\s*= "(default-src [^"]+)"`, append(module, "variables.tf")...))
 	require.Equal(t, text(`const SandboxPolicy = "([^"]+)"`, service...), text(`sandbox_policy\s*= "([^"]+)"`, append(module, "main.tf")...))
-}
-
-// A line of the checklist is as good as the test that it names.
-func TestTheChecklistNamesTestsThatThereAre(t *testing.T) {
-	t.Parallel()
-	declared := map[string]bool{}
-	for _, part := range []string{"service", "test"} {
-		require.NoError(t, filepath.WalkDir(filepath.Join(shared.root, part), func(path string, entry fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				return err
-			case entry.IsDir() && entry.Name() == "node_modules":
-				return filepath.SkipDir
-			case !strings.HasSuffix(path, "_test.go"):
-				return nil
-			}
-			content, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			for _, found := range testFunction.FindAllStringSubmatch(string(content), -1) {
-				declared[found[1]] = true
-			}
-			return nil
-		}))
-	}
-	checklist, err := os.ReadFile(filepath.Join(shared.root, "envs", "CHECKLIST.md"))
-	require.NoError(t, err)
-	named := testName.FindAllString(string(checklist), -1)
-	require.NotEmpty(t, named)
-	for _, name := range named {
-		require.True(t, declared[name], "envs/CHECKLIST.md names %s, which is no test", name)
-	}
 }
 
 func TestSPAFunctionServesTheAppsRoutes(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/rds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/require"
@@ -31,8 +32,15 @@ var (
 	// image has a digest that no image has: nothing is pulled from an emulator.
 	image = "123456789012.dkr.ecr.eu-north-1.amazonaws.com/reactive-notebook@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
+	// nextImage is another one, to deploy in its place.
+	nextImage = "registry.example.com/notebook@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
 	// prefix is what names begin with on a real account; "" on an emulator.
 	prefix string
+
+	// zone is the id of a Route 53 zone on a real account, and domain its name: who asks
+	// for a certificate must show that a name is theirs.
+	zone, domain string
 
 	// states is where a real account's states are kept until they are destroyed, so
 	// that a killed run can be swept up after.
@@ -50,10 +58,21 @@ func chooseTarget(ctx context.Context) error {
 	if wanted == "" && name == "" {
 		return nil
 	}
-	if wanted == "" || !prefixForm.MatchString(name) || os.Getenv("AWS_TEST_IMAGE") == "" || os.Getenv("AWS_TEST_STATES") == "" {
-		return errors.New("a real account needs AWS_TEST_REGION, AWS_TEST_PREFIX (2 to 6 lower-case letters and digits), AWS_TEST_IMAGE (by digest) and AWS_TEST_STATES (a directory): use make test-aws")
+	if wanted == "" || !prefixForm.MatchString(name) {
+		return errors.New("a real account needs AWS_TEST_REGION and AWS_TEST_PREFIX (2 to 6 lower-case letters and digits): use make test-aws")
 	}
-	region, prefix, image, states = wanted, name, os.Getenv("AWS_TEST_IMAGE"), os.Getenv("AWS_TEST_STATES")
+	asked := map[string]*string{
+		"AWS_TEST_IMAGE": &image, "AWS_TEST_NEXT_IMAGE": &nextImage, "AWS_TEST_DOMAIN": &domain, "AWS_TEST_ZONE_ID": &zone, "AWS_TEST_STATES": &states,
+	}
+	for variable := range asked {
+		if os.Getenv(variable) == "" {
+			return fmt.Errorf("a real account needs %s: use make test-aws", variable)
+		}
+	}
+	for variable, value := range asked {
+		*value = os.Getenv(variable)
+	}
+	region, prefix = wanted, name
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region))
 	if err != nil {
 		return fmt.Errorf("find AWS credentials: %w", err)
@@ -78,17 +97,24 @@ func named(own string) string {
 	return prefix + "-" + strings.NewReplacer("reactive-notebook", "rn", "-example", "").Replace(own)
 }
 
+var namePrefix = regexp.MustCompile(`(?s)variable "name_prefix" \{.*?\n  default\s*= "([^"]+)"`)
+
 // nameOf is the default name prefix of a directory.
-func nameOf(dir string) string {
-	own := map[string]string{
-		"envs/shared": "reactive-notebook", "envs/dev": "reactive-notebook-dev", "envs/production": "reactive-notebook-production",
-		"modules/frontend-cdn": "cdn-example", "modules/ci-identity": "ci-example",
+func nameOf(place string) string {
+	files, err := filepath.Glob(filepath.Join(shared.root, place, "*.tf"))
+	for _, file := range files {
+		content, readErr := os.ReadFile(file)
+		err = errors.Join(err, readErr)
+		if found := namePrefix.FindStringSubmatch(string(content)); found != nil {
+			return found[1]
+		}
 	}
-	part, _, _ := strings.Cut(dir, "/examples/")
-	if name, found := own[part]; found {
-		return name
-	}
-	return filepath.Base(part) + "-example"
+	panic(fmt.Sprintf("%s has no default of name_prefix: %v", place, err))
+}
+
+// placeOf is where in the repository a copy is from.
+func placeOf(dir string) string {
+	return dir[1+max(strings.LastIndex(dir, "/modules/"), strings.LastIndex(dir, "/envs/")):]
 }
 
 // targetVars adds what a real account needs of every directory's variables.
@@ -100,11 +126,7 @@ func targetVars(dir string, vars map[string]any) map[string]any {
 	if !onAWS() {
 		return all
 	}
-	for _, kind := range []string{"modules/", "envs/"} {
-		if at := strings.LastIndex(dir, "/"+kind); at >= 0 {
-			dir = dir[at+1:]
-		}
-	}
+	dir = placeOf(dir)
 	if _, given := all["name_prefix"]; !given {
 		all["name_prefix"] = named(nameOf(dir))
 	}
@@ -113,6 +135,9 @@ func targetVars(dir string, vars map[string]any) map[string]any {
 	}
 	if _, given := all["region"]; !given {
 		all["region"] = region
+	}
+	if dir == "modules/ecs/examples/complete" || dir == "modules/frontend-cdn/examples/complete" {
+		all["domain_name"], all["zone_id"] = named(nameOf(dir))+"."+domain, zone
 	}
 	return all
 }
@@ -149,7 +174,7 @@ func workDir(t *testing.T) string {
 
 // destroyAfterFailure takes down what a failed test has left in a real account; an
 // emulator goes by itself.
-func destroyAfterFailure(t *testing.T, o *terraform.Options) {
+func destroyAfterFailure(t *testing.T, o *terraform.Options, cfg aws.Config) {
 	t.Helper()
 	if !onAWS() {
 		return
@@ -157,10 +182,78 @@ func destroyAfterFailure(t *testing.T, o *terraform.Options) {
 	t.Cleanup(func() {
 		if t.Failed() {
 			// The test's own context has ended.
-			_, err := terraform.DestroyContextE(t, context.Background(), o)
-			t.Logf("destroyed after the failure: %v", err)
+			t.Logf("destroyed after the failure: %v", destroy(context.Background(), t, o, cfg))
 		}
 	})
+}
+
+// destroy takes down what is in o's state, and what that leaves: with the protection,
+// where there is one. Each step is tried whatever became of the one before, as what
+// stays is paid for.
+func destroy(ctx context.Context, t *testing.T, o *terraform.Options, cfg aws.Config) error {
+	t.Helper()
+	variables, err := os.ReadFile(filepath.Join(o.TerraformDir, "variables.tf"))
+	if err != nil || !strings.Contains(string(variables), `variable "protect" {`) {
+		_, err := terraform.DestroyContextE(t, ctx, o)
+		return err
+	}
+	unprotected := *o
+	unprotected.Vars = maps.Clone(o.Vars)
+	unprotected.Vars["protect"] = false
+	lifted := liftProtection(ctx, t, &unprotected)
+	_, destroyed := terraform.DestroyContextE(t, ctx, &unprotected)
+	return errors.Join(lifted, destroyed, forgetBackups(ctx, cfg, named(nameOf(placeOf(o.TerraformDir)))))
+}
+
+// protectable are the addresses of what may refuse to be destroyed.
+var protectable = regexp.MustCompile(`(?m)^(?:module\.\S+\.)?aws_(?:db_instance|lb|s3_bucket)\.\S+$`)
+
+// liftProtection applies o, which asks for no protection, to what may have one: what
+// depends on it may have gone, and needn't come back.
+func liftProtection(ctx context.Context, t *testing.T, o *terraform.Options) error {
+	t.Helper()
+	listed, err := terraform.RunTerraformCommandAndGetStdoutContextE(t, ctx, o, "state", "list")
+	if err != nil {
+		return fmt.Errorf("list the state: %w", err)
+	}
+	args := []string{"apply", "-auto-approve", "-input=false"}
+	for _, address := range protectable.FindAllString(listed, -1) {
+		args = append(args, "-target="+address)
+	}
+	if len(args) == 3 {
+		return nil // without a target it would apply everything
+	}
+	said, err := toolsOf(o).call(ctx, o.TerraformDir, terraform.FormatArgs(o, args...)...)
+	if err != nil {
+		return fmt.Errorf("lift the protection: %w\n%s", err, said)
+	}
+	return nil
+}
+
+// forgetBackups deletes the last snapshot and the backups that RDS keeps of a database
+// which has gone.
+func forgetBackups(ctx context.Context, cfg aws.Config, database string) error {
+	api := rds.NewFromConfig(cfg)
+	snapshots, err := api.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{DBInstanceIdentifier: &database, SnapshotType: aws.String("manual")})
+	if err != nil {
+		return fmt.Errorf("list the snapshots of %s: %w", database, err)
+	}
+	var failed []error
+	for _, snapshot := range snapshots.DBSnapshots {
+		if _, err := api.DeleteDBSnapshot(ctx, &rds.DeleteDBSnapshotInput{DBSnapshotIdentifier: snapshot.DBSnapshotIdentifier}); err != nil {
+			failed = append(failed, fmt.Errorf("delete a snapshot of %s: %w", database, err))
+		}
+	}
+	backups, err := api.DescribeDBInstanceAutomatedBackups(ctx, &rds.DescribeDBInstanceAutomatedBackupsInput{DBInstanceIdentifier: &database})
+	if err != nil {
+		return errors.Join(append(failed, fmt.Errorf("list the backups of %s: %w", database, err))...)
+	}
+	for _, backup := range backups.DBInstanceAutomatedBackups {
+		if _, err := api.DeleteDBInstanceAutomatedBackup(ctx, &rds.DeleteDBInstanceAutomatedBackupInput{DbiResourceId: backup.DbiResourceId}); err != nil {
+			failed = append(failed, fmt.Errorf("delete a backup of %s: %w", database, err))
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // TestSweep destroys what killed runs on a real account have left, from the states
@@ -175,33 +268,48 @@ func TestSweep(t *testing.T) {
 	require.NoError(t, err)
 	for _, state := range append(found, deeper...) {
 		t.Run(filepath.Base(filepath.Dir(state)), func(t *testing.T) {
-			o := options(startTarget(t), filepath.Dir(state), map[string]any{"protect": false})
-			if !strings.Contains(state, "/envs/production/") {
-				delete(o.Vars, "protect")
+			e, vars := startTarget(t), map[string]any{}
+			if place := placeOf(filepath.Dir(state)); place == "envs/dev" || place == "envs/production" {
+				vars["image"] = image
 			}
-			if strings.Contains(state, "/envs/") && !strings.Contains(state, "/envs/shared/") {
-				o.Vars["image"] = image
-			}
+			o := options(e, filepath.Dir(state), vars)
 			initialize(t, o)
-			terraform.DestroyContext(t, t.Context(), o)
+			require.NoError(t, destroy(t.Context(), t, o, e.config(t)))
 			require.NoError(t, os.RemoveAll(filepath.Dir(state)))
 		})
 	}
 }
 
+// alone keeps the tests apart that make identity providers: an account has one of a
+// host.
+func alone(t *testing.T) {
+	t.Helper()
+	if onAWS() {
+		shared.identities.Lock()
+		t.Cleanup(shared.identities.Unlock)
+	}
+}
+
 // The choice of the target, as an operator meets it.
 func TestAHalfChosenAccountIsRefused(t *testing.T) {
-	for name, set := range map[string]map[string]string{
-		"a region alone":    {"AWS_TEST_REGION": "eu-north-1"},
-		"a prefix alone":    {"AWS_TEST_PREFIX": "t1"},
-		"a prefix too long": {"AWS_TEST_REGION": "eu-north-1", "AWS_TEST_PREFIX": "test-run-one", "AWS_TEST_IMAGE": "i", "AWS_TEST_STATES": "s"},
-		"without an image":  {"AWS_TEST_REGION": "eu-north-1", "AWS_TEST_PREFIX": "t1", "AWS_TEST_STATES": "s"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, variable := range []string{"AWS_TEST_REGION", "AWS_TEST_PREFIX", "AWS_TEST_IMAGE", "AWS_TEST_STATES"} {
-				t.Setenv(variable, set[variable])
+	whole := map[string]string{
+		"AWS_TEST_REGION": "eu-north-1", "AWS_TEST_PREFIX": "t1", "AWS_TEST_IMAGE": "i", "AWS_TEST_NEXT_IMAGE": "j",
+		"AWS_TEST_DOMAIN": "example.com", "AWS_TEST_ZONE_ID": "Z1", "AWS_TEST_STATES": "s",
+	}
+	for missing := range whole {
+		t.Run("without "+missing, func(t *testing.T) {
+			for variable, value := range whole {
+				t.Setenv(variable, value)
 			}
+			t.Setenv(missing, "")
 			require.ErrorContains(t, chooseTarget(t.Context()), "make test-aws")
 		})
 	}
+	t.Run("a prefix too long", func(t *testing.T) {
+		for variable, value := range whole {
+			t.Setenv(variable, value)
+		}
+		t.Setenv("AWS_TEST_PREFIX", "test-run-one")
+		require.ErrorContains(t, chooseTarget(t.Context()), "2 to 6 lower-case letters")
+	})
 }

@@ -419,7 +419,7 @@ run "exposed_to_some" {
   variables {
     api_origin = {
       load_balancer_arn = "arn:aws:elasticloadbalancing:eu-north-1:123456789012:loadbalancer/app/test/0123456789abcdef"
-      domain_name       = "internal-test.eu-north-1.elb.amazonaws.com"
+      domain_name       = "origin.example.com"
       exposure          = "some"
     }
   }

@@ -49,10 +49,16 @@ variable "wait_for_steady_state" {
 }
 
 variable "domain_name" {
-  description = "Domain that a Route 53 zone is made for."
+  description = "Domain of the example's names."
   type        = string
   default     = "ecs-example.com"
   nullable    = false
+}
+
+variable "zone_id" {
+  description = "Id of the Route 53 zone in which the domain's names are made; null to make one, whose names are led to it only in a registry that is told so."
+  type        = string
+  default     = null
 }
 
 variable "origin_secret" {
@@ -78,7 +84,13 @@ module "network" {
   ipv6        = true
 }
 
+locals {
+  zone_id = var.zone_id == null ? aws_route53_zone.this[0].zone_id : var.zone_id
+}
+
 resource "aws_route53_zone" "this" {
+  count = var.zone_id == null ? 1 : 0
+
   name          = var.domain_name
   force_destroy = true
 }
@@ -146,7 +158,7 @@ module "ecs" {
   load_balancer = {
     subnet_ids  = module.network.public_subnet_ids
     exposure    = "public"
-    https       = { domain_name = "origin.${var.domain_name}", zone_id = aws_route53_zone.this.zone_id }
+    https       = { domain_name = "origin.${var.domain_name}", zone_id = local.zone_id }
     access_logs = { retention_days = 14, force_destroy = true }
   }
   origin_secret = { value = var.origin_secret }
@@ -191,4 +203,14 @@ module "ecs" {
 output "ecs" {
   description = "All outputs of the module."
   value       = module.ecs
+}
+
+output "domain_name" {
+  description = "Domain of the example's names."
+  value       = var.domain_name
+}
+
+output "zone_id" {
+  description = "Id of the zone in which they are."
+  value       = local.zone_id
 }

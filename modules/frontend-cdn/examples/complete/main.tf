@@ -28,10 +28,16 @@ variable "name_prefix" {
 }
 
 variable "domain_name" {
-  description = "Domain that a Route 53 zone is made for."
+  description = "Domain of the example's names."
   type        = string
   default     = "cdn-example.com"
   nullable    = false
+}
+
+variable "zone_id" {
+  description = "Id of the Route 53 zone in which the domain's names are made; null to make one, whose names are led to it only in a registry that is told so."
+  type        = string
+  default     = null
 }
 
 variable "origin_secret" {
@@ -59,7 +65,13 @@ provider "aws" {
   }
 }
 
+locals {
+  zone_id = var.zone_id == null ? aws_route53_zone.this[0].zone_id : var.zone_id
+}
+
 resource "aws_route53_zone" "this" {
+  count = var.zone_id == null ? 1 : 0
+
   name          = var.domain_name
   force_destroy = true
 }
@@ -122,7 +134,7 @@ module "frontend_cdn" {
   domain = {
     name    = "notebooks.${var.domain_name}"
     aliases = ["nb.${var.domain_name}"]
-    zone_id = aws_route53_zone.this.zone_id
+    zone_id = local.zone_id
   }
 
   waf         = { requests_per_5_minutes = 2000, log_retention_days = 14 }
@@ -137,4 +149,14 @@ module "frontend_cdn" {
 output "frontend_cdn" {
   description = "All outputs of the module."
   value       = module.frontend_cdn
+}
+
+output "domain_name" {
+  description = "Domain of the example's names."
+  value       = var.domain_name
+}
+
+output "zone_id" {
+  description = "Id of the zone in which they are."
+  value       = local.zone_id
 }
