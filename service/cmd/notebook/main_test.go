@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/config"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/kernel"
 )
 
 // patience is how long a test waits for what must happen; only a failure
@@ -361,6 +362,7 @@ func TestWhatCanNotBeServedIsSaidInOneGo(t *testing.T) {
 	code, _, stderr = output(t, []string{"ADDR=127.0.0.1:0", "FRONTEND_DIR=" + t.TempDir()}, "serve")
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "FRONTEND_DIR: ")
+	require.Contains(t, stderr, "holds no built page: it has no index.html")
 
 	code, _, stderr = output(t, []string{"ADDR=127.0.0.1:0", "STORE_URL=postgres://me:hush@127.0.0.1:1/notebooks"}, "serve")
 	require.Equal(t, 1, code)
@@ -452,4 +454,17 @@ func TestThereAreAsManyKernelsAsFitIntoTheMemory(t *testing.T) {
 	require.Equal(t, 7, maxKernels(config.Config{MaxKernels: 7, KernelMemory: 1 << 30}))
 	require.EqualValues(t, total/(16<<20), maxKernels(config.Config{KernelMemory: 16 << 20}))
 	require.Equal(t, fewestKernels, maxKernels(config.Config{KernelMemory: total}), "a limit is a ceiling that few come near")
+}
+
+func TestKernelsGetTheLimitsThatAreConfigured(t *testing.T) {
+	limits := func(environment map[string]string) kernel.Limits {
+		t.Helper()
+		c, err := config.Load(func(name string) string { return environment[name] })
+		require.NoError(t, err)
+		return kernelOptions(c, nil).Limits
+	}
+	require.Equal(t, kernel.Limits{Memory: 1 << 30, Processes: 64, Files: 256, FileSize: 4 << 30}, limits(nil), "none is without a limit")
+	require.Equal(t, kernel.Limits{Memory: 512 << 20, Processes: 9, Files: 99, FileSize: 9 << 20}, limits(map[string]string{
+		"KERNEL_MEMORY": "512MiB", "KERNEL_PROCESSES": "9", "KERNEL_FILES": "99", "KERNEL_FILE_SIZE": "9MiB",
+	}))
 }

@@ -98,6 +98,9 @@ func (p *page) serveDir(dir string) error {
 	}
 	if _, err := root.Stat("index.html"); err != nil {
 		_ = root.Close()
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s holds no built page: it has no index.html", dir)
+		}
 		return fmt.Errorf("%s holds no built page: %w", dir, err)
 	}
 	p.root = root

@@ -207,7 +207,7 @@ func kernelOptions(c config.Config, log *slog.Logger) kernel.Options {
 	o := kernel.Options{
 		Python: c.KernelPython, Preload: c.KernelPreload, Log: log,
 		Modules: map[string]string{"sqlvalues.py": sqlcell.PythonSource()},
-		Limits:  kernel.Limits{Memory: c.KernelMemory, Processes: c.KernelProcesses, Files: c.KernelFiles},
+		Limits:  kernel.Limits{Memory: c.KernelMemory, Processes: c.KernelProcesses, Files: c.KernelFiles, FileSize: c.KernelFileSize},
 	}
 	if c.KernelUsers != (config.Users{}) {
 		o.UserIDs = [2]int{int(c.KernelUsers.First), int(c.KernelUsers.Last-c.KernelUsers.First) + 1}

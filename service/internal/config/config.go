@@ -44,6 +44,7 @@ type Config struct {
 	KernelMemory      int64    // bytes of one kernel
 	KernelProcesses   int
 	KernelFiles       int
+	KernelFileSize    int64         // bytes of one file that a kernel writes
 	KernelUsers       Users         // the zero value: by whether the service is root
 	KernelCellTimeout time.Duration // 0: none
 	KernelIdleTimeout time.Duration // 0: none
@@ -115,6 +116,8 @@ func variables() []variable {
 			func(c *Config, v string) (err error) { c.KernelProcesses, err = integer(v, 1); return }},
 		{"KERNEL_FILES", "256", "", "open files of one process of a kernel",
 			func(c *Config, v string) (err error) { c.KernelFiles, err = integer(v, 32); return }},
+		{"KERNEL_FILE_SIZE", "4GiB", "", "size of one file that a kernel writes",
+			func(c *Config, v string) (err error) { c.KernelFileSize, err = size(v, 1<<20); return }},
 		{"KERNEL_USER", "", "a range of its own if the service is root", "user ids for kernels, FIRST-LAST, one for each; needs root",
 			func(c *Config, v string) (err error) { c.KernelUsers, err = users(v); return }},
 		{"KERNEL_CELL_TIMEOUT", "0", "0 (none)", "how long one cell may run, such as 10m",

@@ -27,7 +27,7 @@ func TestDefaultsAreThoseOfTheTable(t *testing.T) {
 	require.Equal(t, Config{
 		Addr: "127.0.0.1:8000", Environment: "local", StoreURL: "sqlite:data/notebooks.db",
 		KernelPython: "python3", KernelPreload: []string{"numpy", "pandas", "matplotlib.pyplot", "plotly"},
-		KernelMemory: 1 << 30, KernelProcesses: 64, KernelFiles: 256, KernelIdleTimeout: 30 * time.Minute,
+		KernelMemory: 1 << 30, KernelProcesses: 64, KernelFiles: 256, KernelFileSize: 4 << 30, KernelIdleTimeout: 30 * time.Minute,
 		LogLevel: slog.LevelInfo, ShutdownGrace: 25 * time.Second, MaxBodyBytes: 8 << 20,
 	}, c)
 }
@@ -36,7 +36,7 @@ func TestEveryVariableTakesEffect(t *testing.T) {
 	pairs := []string{
 		"ADDR=:9000", "ENVIRONMENT=dev", "ALLOWED_ORIGINS=https://a.example, http://localhost:5173,http://[::1]:1", "NOTEBOOK_TOKEN=s3cret",
 		"TRUSTED_PROXIES=10.0.0.0/16, 192.0.2.7,2001:db8::/32", "STORE_URL=memory:", "FRONTEND_DIR=" + t.TempDir(), "KERNEL_PYTHON=/usr/bin/python3", "KERNEL_PRELOAD=json,xml.dom",
-		"KERNEL_MEMORY=512MiB", "KERNEL_PROCESSES=9", "KERNEL_FILES=99", "KERNEL_CELL_TIMEOUT=90s",
+		"KERNEL_MEMORY=512MiB", "KERNEL_PROCESSES=9", "KERNEL_FILES=99", "KERNEL_FILE_SIZE=9MiB", "KERNEL_CELL_TIMEOUT=90s",
 		"KERNEL_IDLE_TIMEOUT=0", "MAX_KERNELS=3", "LOG_LEVEL=debug", "LOG_FORMAT=json", "SHUTDOWN_GRACE=5s", "MAX_BODY_BYTES=1048576",
 		`SQL_CONNECTIONS={"a":"sqlite:a.db"}`, "METRICS_ADDR=127.0.0.1:9090",
 	}
@@ -44,7 +44,7 @@ func TestEveryVariableTakesEffect(t *testing.T) {
 		Addr: ":9000", Environment: "dev", AllowedOrigins: []string{"https://a.example", "http://localhost:5173", "http://[::1]:1"}, Token: "s3cret",
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("192.0.2.7/32"), netip.MustParsePrefix("2001:db8::/32")},
 		StoreURL:       "memory:", FrontendDir: strings.TrimPrefix(pairs[6], "FRONTEND_DIR="), KernelPython: "/usr/bin/python3", KernelPreload: []string{"json", "xml.dom"},
-		KernelMemory: 512 << 20, KernelProcesses: 9, KernelFiles: 99, KernelCellTimeout: 90 * time.Second,
+		KernelMemory: 512 << 20, KernelProcesses: 9, KernelFiles: 99, KernelFileSize: 9 << 20, KernelCellTimeout: 90 * time.Second,
 		MaxKernels: 3, LogLevel: slog.LevelDebug, LogFormat: "json", ShutdownGrace: 5 * time.Second, MaxBodyBytes: 1 << 20,
 		SQLConnections: `{"a":"sqlite:a.db"}`, MetricsAddr: "127.0.0.1:9090",
 	}
@@ -105,6 +105,7 @@ func TestValuesThatCanNotBeAcceptedAreFaults(t *testing.T) {
 		"KERNEL_MEMORY=99999999TiB":                 "too large",
 		"KERNEL_PROCESSES=0":                        "less than",
 		"KERNEL_FILES=many":                         "not a whole number",
+		"KERNEL_FILE_SIZE=1KiB":                     "less than the 1048576 bytes",
 		"KERNEL_USER=1000":                          "range of user ids",
 		"KERNEL_USER=0-10":                          "begin at 1000",
 		"KERNEL_USER=3000-2000":                     "must rise",
