@@ -278,8 +278,16 @@ func requireGone(t *testing.T, pid string) {
 
 func TestClosedStdoutCostsOnlyTheText(t *testing.T) {
 	b := hostile(t)
-	b.run("import sys\nsys.stdout.close()")
-	require.Equal(t, "2", b.run("1 + 1").ok().value())
+	for _, shut := range []string{
+		"sys.stdout.close()", "sys.stdout.detach()", "sys.stdout.buffer.close()", "sys.stderr.close()",
+		"with sys.stdout: print('here')", "sys.stdout = open('log', 'w')\nsys.stdout.close()",
+	} {
+		b.run("import sys\n" + shut)
+		require.Equal(t, "2", b.run("1 + 1").ok().value(), shut)
+		r := b.run("print('out')\nprint('err', file=sys.stderr)").ok()
+		require.Equal(t, "out\n", r.text("stdout"), shut)
+		require.Equal(t, "err\n", r.text("stderr"), shut)
+	}
 }
 
 func TestClosedDescriptors0To20DisturbNothing(t *testing.T) {

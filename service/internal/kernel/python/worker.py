@@ -279,6 +279,26 @@ def open_streams():
     sys.stderr = sys.__stderr__ = sys_stderr
 
 
+def reopen_streams():
+    """Gives the next cell streams to print to, where one before closed them:
+    that would cost all cells after it their text."""
+    if shut(sys_stdout) or shut(sys_stderr):
+        open_streams()
+    if shut(getattr(sys, "stdout", None)):
+        sys.stdout = sys_stdout
+    if shut(getattr(sys, "stderr", None)):
+        sys.stderr = sys_stderr
+
+
+def shut(stream):
+    try:
+        return stream.closed
+    except ValueError:  # its buffer was detached
+        return True
+    except Exception:
+        return False  # what a cell put there is its own affair
+
+
 def route_streams():
     """Chooses between quick and routed streams; see those classes."""
     wanted = Stream
@@ -611,6 +631,7 @@ class Kernel:
         self.forget(cell)
         error, self.compiling = None, False
         state.forget_interrupts()
+        reopen_streams()
         if state.threads:
             route_streams()
         if signal.getsignal(signal.SIGINT) is not on_interrupt:
