@@ -48,6 +48,16 @@ func TestTopLevelAwaitWorks(t *testing.T) {
 func TestANoBreakSpaceIsReadAsASpace(t *testing.T) {
 	b := startKernel(t, sharedHost(t))
 	require.Equal(t, `'a\xa0b'`, b.run("if\u00a01:\n\u00a0\u00a0x = 'a\u00a0b'\nx").ok().value())
+	for source, value := range map[string]string{
+		"if 1:\n\u00a0\u00a0\u00a0\u00a0x = 1\n\u00a0\u00a0\u00a0\u00a0y = x + 1\ny":                              "2",
+		"def f(a):\n \u00a0 \u00a0if a:\n    \u00a0\u00a0\u00a0\u00a0return 3\n\u00a0\u00a0\u00a0 return 4\nf(0)": "4",
+		"x = 5\n\u00a0\u00a0\nx\u00a0\n\u00a0":                                                                    "5",
+		"x = \"\"\"\n\u00a0\u00a0\"\"\"\nif 1:\n\u00a0\u00a0x += '\u2028\x0c'\n\u00a0\u00a0x += '\u00a0'\nlen(x)": "6",
+		"x\u00a0=\u00a06;\u00a0x": "6",
+	} {
+		require.Equal(t, value, b.run(source).ok().value(), "%q", source)
+	}
+	require.Equal(t, notebook.ErrSyntax, b.run("\u00a0\u00a0x = 1").fault.Kind, "as with spaces")
 }
 
 func TestNamesLeaveBeforeARunAndAfterAnException(t *testing.T) {

@@ -13,7 +13,9 @@ CODE = type((lambda: 0).__code__)
 
 PRIVATE = re.compile(r"(?<!\w)_(?:(?!_)|_(?!\w))")  # may the source hold a private name?
 MARK = re.compile("‹cell [^›]{1,64}›")
+LINES = re.compile("(?<=\n)|(?<=\r)(?!\n)")  # between lines, as Python knows them: other ends are none
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+BLANKS = re.compile(f"[ \t\f{NO_BREAK_SPACE}]*")
 
 
 def is_private(name):
@@ -39,15 +41,32 @@ def parse(source, name):
         try:
             return text, compile(text, name, "exec", ast.PyCF_ONLY_AST | FLAGS, dont_inherit=True)
         except SyntaxError as fault:
-            if NO_BREAK_SPACE not in text or "U+00A0" not in str(fault.msg):
+            spaced = with_spaces(text, fault)
+            if spaced is None:
                 raise
-            lines = text.splitlines(keepends=True)
-            line = lines[fault.lineno - 1]
-            lines[fault.lineno - 1] = line[: fault.offset - 1] + " " + line[fault.offset :]
-            text = "".join(lines)
+            text = spaced
     return text, compile(
         text.replace(NO_BREAK_SPACE, " "), name, "exec", ast.PyCF_ONLY_AST | FLAGS, dont_inherit=True
     )
+
+
+def with_spaces(text, fault):
+    """Returns the text with spaces for the no-break spaces that Python stumbled
+    over, or None if it was something else."""
+    strange = "U+00A0" in str(fault.msg)
+    if NO_BREAK_SPACE not in text or not (strange or isinstance(fault, IndentationError)):
+        return None
+    lines = LINES.split(text)
+    if not 1 <= (fault.lineno or 0) <= len(lines):
+        return None
+    line = lines[fault.lineno - 1]
+    # All that stand together: a part of them would be a part of an indent.
+    start = fault.offset - 1 if strange else 0
+    blanks = BLANKS.match(line, start).group()
+    if NO_BREAK_SPACE not in blanks:
+        return None
+    lines[fault.lineno - 1] = line[:start] + blanks.replace(NO_BREAK_SPACE, " ") + line[start + len(blanks) :]
+    return "".join(lines)
 
 
 def shown(text, tree):
@@ -56,10 +75,7 @@ def shown(text, tree):
     if not tree.body or not isinstance(tree.body[-1], ast.Expr):
         return tree, None, False
     last = tree.body[-1]
-    lines = text.splitlines(keepends=True)
-    # Python's lines end at \n, \r and \r\n alone.
-    lines = re.split("(?<=\n)|(?<=\r)(?!\n)", text)
-    rest = lines[last.end_lineno - 1].encode("utf-8", "surrogatepass")[last.end_col_offset :]
+    rest = LINES.split(text)[last.end_lineno - 1].encode("utf-8", "surrogatepass")[last.end_col_offset :]
     hidden = rest.lstrip().startswith(b";")
     value = ast.copy_location(ast.Expression(last.value), last)
     return ast.Module(tree.body[:-1], tree.type_ignores), value, hidden
