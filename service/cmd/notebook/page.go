@@ -128,25 +128,28 @@ func (p *page) build(ctx context.Context, dist string) {
 
 // npm installs what is missing and builds, unless somebody else has meanwhile.
 func (p *page) npm(ctx context.Context, dir string) error {
-	unlock, err := lock(ctx, filepath.Join(filepath.Dir(dir), ".tools", "locks"), "npm-frontend")
+	held, err := lock(ctx, filepath.Join(filepath.Dir(dir), ".tools", "locks"), "npm-frontend")
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer held.Close()
 	if _, err := os.Stat(filepath.Join(dir, "dist", "index.html")); err == nil {
 		return nil
 	}
-	if _, err := os.Stat(filepath.Join(dir, "node_modules")); errors.Is(err, fs.ErrNotExist) {
-		if err := command(ctx, dir, "npm", "ci", "--no-audit", "--no-fund"); err != nil {
+	// `stack setup` marks packages that are all there; others may be what a killed
+	// service left.
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", ".installed")); errors.Is(err, fs.ErrNotExist) {
+		if err := command(ctx, held, dir, "npm", "ci", "--no-audit", "--no-fund"); err != nil {
 			return err
 		}
 	}
-	return command(ctx, dir, "npm", "run", "build")
+	return command(ctx, held, dir, "npm", "run", "build")
 }
 
 // lock keeps the repository's other tools from running npm in the same
-// directory; it takes the lock that they take.
-func lock(ctx context.Context, dir, name string) (unlock func(), err error) {
+// directory; it takes the lock that they take. Closing the file, in this process
+// and in all that it was handed to, gives it back.
+func lock(ctx context.Context, dir, name string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make directory of locks: %w", err)
 	}
@@ -157,7 +160,7 @@ func lock(ctx context.Context, dir, name string) (unlock func(), err error) {
 	for {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
-			return func() { _ = file.Close() }, nil
+			return file, nil
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
 			_ = file.Close()
@@ -175,9 +178,12 @@ func lock(ctx context.Context, dir, name string) (unlock func(), err error) {
 // keptOutput is how much of a failed command's output its error shows.
 const keptOutput = 4 << 10
 
-func command(ctx context.Context, dir, name string, args ...string) error {
+// command runs a program in a directory. It keeps the lock, should it outlive a
+// service that is killed: the next one waits for it.
+func command(ctx context.Context, held *os.File, dir, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
+	cmd.ExtraFiles = []*os.File{held}
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "NOTEBOOK_TOKEN=") {
 			cmd.Env = append(cmd.Env, variable) // packages' scripts need no secrets

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"testing/fstest"
@@ -89,6 +90,39 @@ func TestABuildThatFailsIsSaidOnThePage(t *testing.T) {
 	err := p.npm(t.Context(), filepath.Join(dir, "frontend"))
 	require.ErrorContains(t, err, "npm ci")
 	require.ErrorContains(t, err, "broken")
+}
+
+func TestWhatAKilledBuildLeftIsWaitedForAndMadeWhole(t *testing.T) {
+	dir := checkout(t, `
+case "$1" in
+ci) mkdir -p node_modules; touch node_modules/whole ;;
+run) [ -e node_modules/whole ] && echo '<title>Built</title>' > dist/index.html ;;
+esac`)
+	front := filepath.Join(dir, "frontend")
+	require.NoError(t, os.Mkdir(filepath.Join(front, "node_modules"), 0o755)) // with nothing in it
+
+	// A service that was killed leaves its npm, which holds the lock by itself.
+	locks := filepath.Join(dir, ".tools", "locks")
+	held, err := lock(t.Context(), locks, "npm-frontend")
+	require.NoError(t, err)
+	left := exec.Command("cat")
+	left.ExtraFiles = []*os.File{held}
+	end, err := left.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, left.Start())
+	require.NoError(t, held.Close())
+
+	p := newTestPage(t, dir)
+	defer p.close()
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err = lock(short, locks, "npm-frontend")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.Contains(t, get(p).Body.String(), "being built")
+
+	require.NoError(t, end.Close())
+	require.NoError(t, left.Wait())
+	require.Eventually(t, func() bool { return get(p).Code == http.StatusOK }, patience, 20*time.Millisecond)
 }
 
 func TestStoppingEndsABuildWithAllThatItStarted(t *testing.T) {
