@@ -21,7 +21,8 @@ type Engine struct {
 
 	queue   int       // how many cells are queued
 	ready   readyHeap // those of them that wait for no other
-	planned bool      // ready is up to date
+	sets    sets
+	planned bool // ready is up to date
 	waits   map[*cell]int
 	current *cell
 
@@ -37,7 +38,7 @@ type Engine struct {
 func New(mode notebook.Mode, builtins map[string]bool) *Engine {
 	return &Engine{
 		mode: mode, builtins: builtins, cells: map[string]*cell{}, names: newNameIndex(),
-		owner: map[string]*cell{}, waits: map[*cell]int{}, reread: map[*cell]struct{}{},
+		owner: map[string]*cell{}, waits: map[*cell]int{}, reread: map[*cell]struct{}{}, sets: newSets(),
 	}
 }
 
@@ -105,6 +106,7 @@ func (e *Engine) Insert(s Source, at int) {
 	e.names.add(c)
 	e.rereadBuiltins(c)
 	e.graphChanged()
+	e.sets.mark(c)
 	c.shown = c.view() // who inserts it looks at it
 }
 
@@ -192,6 +194,7 @@ func (e *Engine) Delete(id string) Plan {
 	c := e.cells[id]
 	leaving := e.unbind(c, every)
 	e.dequeue(c)
+	e.sets.mark(c)
 	delete(e.cells, id)
 	e.page = slices.Delete(e.page, c.pos, c.pos+1)
 	e.renumber()
@@ -224,13 +227,7 @@ func (e *Engine) graphChanged() {
 	if e.queue == 0 {
 		return
 	}
-	queued := map[*cell]struct{}{}
-	for _, c := range e.page {
-		if c.queued {
-			queued[c] = struct{}{}
-		}
-	}
-	for _, c := range e.sorted(queued) {
+	for _, c := range e.sorted(e.those().queued) {
 		switch {
 		case len(c.disablers) > 0:
 			e.dequeue(c)
@@ -331,10 +328,7 @@ func (e *Engine) Next() (Step, bool) {
 func (e *Engine) arrange() {
 	e.ready = e.ready[:0]
 	clear(e.waits)
-	for _, c := range e.page {
-		if !c.queued {
-			continue
-		}
+	for c := range e.those().queued {
 		for range e.queuedParents(c) {
 			e.waits[c]++
 		}
@@ -386,6 +380,7 @@ func (e *Engine) Finish(err *notebook.CellError) {
 	}
 	c.err = err
 	e.touch(c)
+	defer e.sets.mark(c) // what it is changes until the end
 	e.makeStaleBelow(c)
 	e.noteDeletions(c) // perhaps before it failed
 	was := c.outcome
@@ -419,6 +414,7 @@ func (e *Engine) noteDeletions(c *cell) {
 	for _, name := range c.deletes {
 		if owner := e.owner[name]; owner != nil {
 			owner.live = false // to be read again, the name must be made again
+			e.sets.mark(owner)
 			c.took = append(c.took, owner)
 			delete(e.owner, name)
 		}
@@ -488,18 +484,13 @@ func (e *Engine) KernelGone() {
 	e.remove = nil
 	for _, c := range e.page {
 		c.live = false
+		e.sets.mark(c)
 	}
 }
 
 // Queue returns the cells that are queued, in the order in which they will start.
 func (e *Engine) Queue() []string {
-	set := map[*cell]struct{}{}
-	for _, c := range e.page {
-		if c.queued {
-			set[c] = struct{}{}
-		}
-	}
-	return ids(e.sorted(set))
+	return ids(e.sorted(e.those().queued))
 }
 
 // Has tells whether the engine knows the cell.
@@ -590,6 +581,7 @@ func (e *Engine) TakeChanges() []string {
 }
 
 func (e *Engine) touch(c *cell) {
+	e.sets.mark(c)
 	if !c.dirty {
 		c.dirty = true
 		e.touched = append(e.touched, c)

@@ -61,8 +61,9 @@ type cell struct {
 	queued     bool
 	running    bool
 
-	shown View // what was last reported
-	dirty bool // may differ from shown
+	shown  View // what was last reported
+	dirty  bool // may differ from shown
+	marked bool // may belong to other sets
 
 	visit visit // of the graph search under way
 }

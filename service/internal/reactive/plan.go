@@ -57,9 +57,12 @@ func (p *planner) add(c *cell, why Reason) {
 // heal adds the cells that were to run before and now can. One that was edited
 // since then waits until somebody asks for it.
 func (p *planner) heal() {
-	for _, c := range p.e.page {
-		wanted := c.wantedCode != "" && c.wantedCode == c.analysis.Code
-		if wanted && !c.queued && c.graphError == nil && !p.e.hindered(c) {
+	var wanted []*cell
+	for c := range p.e.those().wanted {
+		wanted = append(wanted, c)
+	}
+	for _, c := range inPageOrder(wanted) {
+		if c.wantedCode == c.analysis.Code && !c.queued && c.graphError == nil && !p.e.hindered(c) {
 			p.add(c, Reason{Because: BecauseHealed})
 		}
 	}
@@ -202,11 +205,9 @@ func (p *planner) mayNeed() bool {
 	if p.e.mode == notebook.Lazy && len(p.order) > 1 {
 		return true
 	}
-	for _, c := range p.e.page {
-		if c.runs && c.needy() && !c.running {
-			if _, planned := p.reasons[c]; !planned {
-				return true
-			}
+	for c := range p.e.those().needy {
+		if _, planned := p.reasons[c]; !planned && !c.running {
+			return true
 		}
 	}
 	return false

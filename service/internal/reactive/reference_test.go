@@ -571,6 +571,14 @@ func (w *twins) compare() {
 		w.m.removeNames()
 		require.Equal(w.t, w.m.vars, w.vars, "variables")
 	}
+	whole := newSets()
+	for _, c := range w.e.page {
+		put(whole.queued, c, c.queued)
+		put(whole.wanted, c, c.wantedCode != "")
+		put(whole.needy, c, c.runs && c.needy())
+	}
+	kept := w.e.those()
+	require.True(w.t, maps.Equal(whole.queued, kept.queued) && maps.Equal(whole.wanted, kept.wanted) && maps.Equal(whole.needy, kept.needy), "the sets")
 }
 
 // start has both start their next cell.

@@ -465,12 +465,13 @@ func (s *Session) updateCell(id string, ifMatch int64, p CellPatch) error {
 	}
 	err = s.commit(ifMatch, func(draft *notebook.Notebook) (Change, error) {
 		change := Change{Moved: moved}
-		at := draft.Index(id)
 		if written {
-			draft.Cells[at] = next
+			draft.Cells[s.page.index(id)] = next
 			change.Written = []string{id}
-			if err := draft.CheckSize(); err != nil && len(next.Source) > len(old.Source) {
-				return Change{}, err
+			if len(next.Source) > len(old.Source) {
+				if err := draft.CheckSize(); err != nil {
+					return Change{}, err
+				}
 			}
 		}
 		if toText {
