@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -19,7 +21,7 @@ const (
 // process or another, has changed the database.
 type lists struct {
 	conn    *sql.Conn // asked for nothing but the version
-	version *sql.Stmt
+	version statement // of conn, used within its Raw: a third cheaper than by database/sql
 
 	mu    sync.Mutex
 	next  *check // that has not begun: whoever comes now can share it
@@ -27,6 +29,12 @@ type lists struct {
 	at    int64  // the version that pages are of
 	pages map[session.Query]session.Page
 	stamp uint64 // of the last page
+}
+
+// statement is what a prepared statement of the driver is.
+type statement interface {
+	driver.StmtQueryContext
+	Close() error
 }
 
 // check is one question for the version of the database.
@@ -41,18 +49,26 @@ func openLists(ctx context.Context, db *sql.DB) (*lists, error) {
 	if err != nil {
 		return nil, err
 	}
-	// It differs from what it was when another connection has committed
-	// since: https://sqlite.org/pragma.html#pragma_data_version.
-	version, err := conn.PrepareContext(ctx, "PRAGMA data_version")
+	l := &lists{conn: conn, pages: map[session.Query]session.Page{}}
+	err = conn.Raw(func(c any) error {
+		// It differs from what it was when another connection has committed
+		// since: https://sqlite.org/pragma.html#pragma_data_version.
+		prepared, err := c.(driver.ConnPrepareContext).PrepareContext(ctx, "PRAGMA data_version")
+		if err == nil {
+			l.version = prepared.(statement)
+		}
+		return err
+	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, conn.Close())
 	}
-	return &lists{conn: conn, version: version, pages: map[session.Query]session.Page{}}, nil
+	return l, nil
 }
 
 // close is called when nobody asks any more.
 func (l *lists) close() error {
-	_ = l.version.Close() // the connection is closed next, and tells
+	// The connection is closed next, and tells.
+	_ = l.conn.Raw(func(any) error { return l.version.Close() })
 	return l.conn.Close()
 }
 
@@ -123,9 +139,24 @@ func (l *lists) ask() {
 		if c == nil {
 			return
 		}
-		if err := l.version.QueryRow().Scan(&c.version); err != nil {
-			c.err = fmt.Errorf("read the version of the database: %w", err)
+		if c.version, c.err = l.read(); c.err != nil {
+			c.err = fmt.Errorf("read the version of the database: %w", c.err)
 		}
 		close(c.done)
 	}
+}
+
+func (l *lists) read() (version int64, err error) {
+	err = l.conn.Raw(func(any) error {
+		rows, err := l.version.QueryContext(context.Background(), nil)
+		if err != nil {
+			return err
+		}
+		var row [1]driver.Value
+		if err = rows.Next(row[:]); err == nil {
+			version = row[0].(int64)
+		}
+		return errors.Join(err, rows.Close())
+	})
+	return version, err
 }
