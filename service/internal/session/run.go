@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -212,6 +213,10 @@ func (s *Session) finishRun() {
 	s.save()
 }
 
+// manyEvents is how many are published in one go, on a machine with one
+// processor, before those who write them have their turn.
+const manyEvents = 256
+
 // report carries out what the engine decided: outputs that go, states that
 // changed, names that leave the kernel.
 func (s *Session) report() {
@@ -230,7 +235,10 @@ func (s *Session) report() {
 			s.emit("cell.updated", cellUpdated{cellWithoutOutputs{Cell: s.page.frozen(cell)}, s.doc.Version})
 		}
 	}
-	for _, id := range s.engine.TakeChanges() {
+	for i, id := range s.engine.TakeChanges() {
+		if i%manyEvents == manyEvents-1 {
+			runtime.Gosched() // else they fill the queues of clients that are not slow
+		}
 		cell := s.page.thaw(s.page.cell(id))
 		show(s.engine, cell)
 		s.emit("cell.status", cellStatus{
