@@ -131,7 +131,22 @@ type batch struct {
 	buffer []byte
 }
 
-func newBatch() *batch { return &batch{buffer: make([]byte, 0, joined)} }
+// batches are used again: a writer is done after few events, and their memory
+// would be most of what it costs.
+type batches struct{ pool sync.Pool }
+
+func (p *batches) get() *batch {
+	if b, ok := p.pool.Get().(*batch); ok {
+		return b
+	}
+	return &batch{buffer: make([]byte, 0, joined)}
+}
+
+// put takes back a batch that nobody uses any more.
+func (p *batches) put(b *batch) {
+	b.forget()
+	p.pool.Put(b)
+}
 
 // join returns the frames that are written next with one system call, as many
 // as fit into the buffer, and how many they are.
@@ -202,6 +217,8 @@ func (l *link) finish(cut []byte) error {
 // sockets there are. They wait for no peer; a socket whose peer is behind gets
 // a goroutine of its own for as long.
 type writers struct {
+	batches batches
+
 	mu      sync.Mutex
 	ready   []*socket // that have something to write
 	running int
@@ -219,7 +236,8 @@ func (w *writers) add(s *socket) {
 }
 
 func (w *writers) run() {
-	b := newBatch()
+	b := w.batches.get()
+	defer w.batches.put(b)
 	for {
 		w.mu.Lock()
 		if len(w.ready) == 0 {

@@ -264,8 +264,9 @@ func (s *socket) wait(cut []byte, rest []events.Frame) {
 		s.writeFailed()
 		return
 	}
-	b := newBatch()
-	b.frames = rest
+	b := s.writers.batches.get()
+	defer s.writers.batches.put(b)
+	b.frames = append(b.frames, rest...)
 	for {
 		if s.link.send(b) != nil {
 			s.writeFailed()
