@@ -107,6 +107,7 @@ func serve(ctx context.Context, c config.Config, log *slog.Logger) (err error) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	go returnMemory(ctx)
 
 	info := kernels.Info()
 	for module, why := range info.Missing {

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -175,7 +176,8 @@ func (a *API) open(c *gin.Context, nb, epoch string, after uint64) (*socket, err
 	}
 	var refused *Problem
 	upgrader := websocket.Upgrader{
-		ReadBufferSize: 512, WriteBufferSize: 512, WriteBufferPool: &a.sockets.pool,
+		// Small, as most sockets are idle; what is longer is read past the buffer.
+		ReadBufferSize: 256, WriteBufferSize: 512, WriteBufferPool: &a.sockets.pool,
 		CheckOrigin: func(*http.Request) bool { return true }, // the door did
 		Error: func(_ http.ResponseWriter, _ *http.Request, status int, reason error) {
 			refused = newProblem(status, reason.Error())
@@ -192,7 +194,8 @@ func (a *API) open(c *gin.Context, nb, epoch string, after uint64) (*socket, err
 		return nil, nil
 	}
 	a.record.Request(c.Request.Method, c.FullPath(), http.StatusSwitchingProtocols, 0)
-	s := &socket{socketServer: &a.sockets, api: a, conn: conn, link: link, sub: sub, nb: nb, written: make(chan struct{})}
+	s := &socket{socketServer: &a.sockets, api: a, conn: conn, link: link, sub: sub, written: make(chan struct{})}
+	s.nb = strings.Clone(nb) // it is a part of the whole request
 	if id, ok := c.Get(keySession); ok {
 		s.session = id.(sessionID)
 	}
