@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,7 +35,7 @@ import (
 )
 
 // Notebooks is what the API needs of the service. Notebooks and cells that it
-// returns belong to the caller. An ifMatch is a version that must be the
+// returns belong to the caller, pages of the list to nobody. An ifMatch is a version that must be the
 // current one, session.AnyVersion, or negative for one that never is.
 type Notebooks interface {
 	List(ctx context.Context, q session.Query) (session.Page, error)
@@ -114,7 +115,7 @@ type API struct {
 	draining  atomic.Bool
 	active    atomic.Int64 // requests under way
 	sockets   socketServer
-	lists     answers
+	lists     session.ByStamp[encoded]
 }
 
 // New returns an API that is ready to serve.
@@ -261,14 +262,12 @@ func (a *API) observe(c *gin.Context) {
 	a.active.Add(1)
 	defer a.active.Add(-1)
 	start := time.Now()
-	about := make([]slog.Attr, 1, 2)
-	name := a.requests.of(c.Request)
-	about[0] = slog.String(logs.Request, name)
-	if id := c.Param("id"); notebook.ValidID(id) {
-		about = append(about, slog.String(logs.Notebook, id))
+	name, nb := a.requests.of(c.Request), c.Param("id")
+	if nb != "" && !notebook.ValidID(nb) {
+		nb = ""
 	}
-	c.Request = c.Request.WithContext(logs.With(c.Request.Context(), about...))
-	c.Header(requestIDHeader, name)
+	c.Request = c.Request.WithContext(logs.WithRequest(c.Request.Context(), name, nb))
+	c.Writer.Header()[requestIDHeader] = []string{name}
 	defer func() {
 		if fault := recover(); fault != nil {
 			if fault == http.ErrAbortHandler {
@@ -306,16 +305,28 @@ const sandboxPaths = "/assets/sandbox-"
 
 const apiPolicy = "default-src 'none'; frame-ancestors 'none'"
 
+// Headers' values that answers share, under names in their canonical form.
+// Nobody changes them: who adds one more makes a list of two.
+var (
+	nosniff         = []string{"nosniff"}
+	denied          = []string{"DENY"}
+	sameOrigin      = []string{"same-origin"}
+	noStore         = []string{"no-store"}
+	byOrigin        = []string{"Origin"}
+	apiPolicyHeader = []string{apiPolicy}
+	jsonType        = []string{"application/json"}
+)
+
 func (a *API) headers(c *gin.Context) {
 	h := c.Writer.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
+	h["X-Content-Type-Options"] = nosniff
+	h["X-Frame-Options"] = denied
 	// Not no-referrer: under it browsers send "Origin: null" with a page's own
 	// changing requests, and the door would keep the page out.
-	h.Set("Referrer-Policy", "same-origin")
+	h["Referrer-Policy"] = sameOrigin
 	// Other sites' pages neither load what is here nor hold our window.
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h["Cross-Origin-Resource-Policy"] = sameOrigin
+	h["Cross-Origin-Opener-Policy"] = sameOrigin
 	if strings.HasPrefix(c.Request.URL.Path, sandboxPaths) {
 		h.Set("X-Frame-Options", "SAMEORIGIN")
 		h.Set("Content-Security-Policy", SandboxPolicy)
@@ -325,9 +336,9 @@ func (a *API) headers(c *gin.Context) {
 		h.Set("Content-Security-Policy", PagePolicy)
 		return
 	}
-	h.Set("Content-Security-Policy", apiPolicy)
-	h.Set("Cache-Control", "no-store")
-	h.Add("Vary", "Origin")
+	h["Content-Security-Policy"] = apiPolicyHeader
+	h["Cache-Control"] = noStore
+	h["Vary"] = byOrigin
 }
 
 // ofPage tells whether a path is the page's and not the API's.
@@ -399,33 +410,6 @@ const maxPooled = 1 << 20
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// answers keeps encoded pages of the list of notebooks.
-type answers struct {
-	mu   sync.Mutex
-	kept map[session.Stamp][]byte
-}
-
-const maxAnswers = 64
-
-// Load returns the encoded page, if it is there. It must not be changed.
-func (l *answers) Load(s session.Stamp) ([]byte, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	answer, ok := l.kept[s]
-	return answer, ok
-}
-
-// Store keeps an encoded page. Those of stamps that will not come again are
-// dropped with all others when there are many.
-func (l *answers) Store(s session.Stamp, answer []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.kept == nil || len(l.kept) >= maxAnswers {
-		l.kept = map[session.Stamp][]byte{}
-	}
-	l.kept[s] = answer
-}
-
 // encode writes the JSON of an answer.
 func encode(buf *bytes.Buffer, value any) error {
 	encoder := json.NewEncoder(buf)
@@ -449,6 +433,22 @@ func respond(c *gin.Context, status int, value any) error {
 	if err := encode(buf, value); err != nil {
 		return err
 	}
-	c.Data(status, "application/json", buf.Bytes())
+	return send(c, status, encoded{buf.Bytes(), length(buf)})
+}
+
+// encoded is the JSON of an answer, with its length as a header's value.
+type encoded struct {
+	body   []byte
+	length []string
+}
+
+func length(body *bytes.Buffer) []string { return []string{strconv.Itoa(body.Len())} }
+
+// send is gin's Data without its allocations.
+func send(c *gin.Context, status int, e encoded) error {
+	h := c.Writer.Header()
+	h["Content-Type"], h["Content-Length"] = jsonType, e.length
+	c.Status(status)
+	_, _ = c.Writer.Write(e.body) // who left doesn't hear of it
 	return nil
 }

@@ -122,19 +122,11 @@ const (
 )
 
 func (a *API) listNotebooks(c *gin.Context) error {
-	q := session.Query{Search: c.Query("q"), Limit: defaultLimit, Cursor: c.Query("cursor")}
-	if !utf8.ValidString(q.Search) {
-		return badQuery("q", "must be UTF-8")
-	}
-	if text, ok := c.GetQuery("limit"); ok {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return badQuery("limit", "must be "+aWholeNumber)
+	q := session.Query{Limit: defaultLimit}
+	if c.Request.URL.RawQuery != "" {
+		if err := listQuery(c, &q); err != nil {
+			return err
 		}
-		if n < 1 || n > maxLimit {
-			return &notebook.FieldError{Field: "limit", Message: "must be from 1 to " + strconv.Itoa(maxLimit)}
-		}
-		q.Limit = n
 	}
 	page, err := a.notebooks.List(c.Request.Context(), q)
 	if err != nil {
@@ -149,10 +141,28 @@ func (a *API) listNotebooks(c *gin.Context) error {
 		if err := encode(&buf, page); err != nil {
 			return err
 		}
-		answer = buf.Bytes()
+		answer = encoded{buf.Bytes(), length(&buf)}
 		a.lists.Store(page.Stamp, answer)
 	}
-	c.Data(http.StatusOK, "application/json", answer)
+	return send(c, http.StatusOK, answer)
+}
+
+// listQuery reads which page of the list is asked for.
+func listQuery(c *gin.Context, q *session.Query) error {
+	q.Search, q.Cursor = c.Query("q"), c.Query("cursor")
+	if !utf8.ValidString(q.Search) {
+		return badQuery("q", "must be UTF-8")
+	}
+	if text, ok := c.GetQuery("limit"); ok {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return badQuery("limit", "must be "+aWholeNumber)
+		}
+		if n < 1 || n > maxLimit {
+			return &notebook.FieldError{Field: "limit", Message: "must be from 1 to " + strconv.Itoa(maxLimit)}
+		}
+		q.Limit = n
+	}
 	return nil
 }
 

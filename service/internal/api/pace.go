@@ -9,12 +9,14 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// paced gives each part of an answer a time to leave in, so that a client that doesn't read holds no goroutine for ever. The answer as
-// a whole has no limit: a run may be waited for as long as it takes.
+// paced gives each part of an answer a time to leave in, so that a client that
+// doesn't read holds no goroutine for ever. The answer as a whole has no limit:
+// a run may be waited for as long as it takes.
 type paced struct {
 	gin.ResponseWriter
 	connection *http.ResponseController
 	write      time.Duration
+	allowed    time.Time // when the time last began
 	hijacked   bool
 }
 
@@ -34,11 +36,16 @@ func (a *API) pace(c *gin.Context) {
 // part is how much of an answer must leave in the time of a write.
 const part = 256 << 10
 
+// allow begins the time anew, unless it has only just begun: to set a deadline
+// costs as much as a small answer can be made for.
 func (p *paced) allow() {
-	if !p.hijacked {
-		// A writer without deadlines, as tests' recorders are, needs none.
-		_ = p.connection.SetWriteDeadline(time.Now().Add(p.write))
+	now := time.Now()
+	if p.hijacked || now.Sub(p.allowed) < p.write/8 {
+		return
 	}
+	p.allowed = now
+	// A writer without deadlines, as tests' recorders are, needs none.
+	_ = p.connection.SetWriteDeadline(now.Add(p.write))
 }
 
 func (p *paced) Write(b []byte) (n int, err error) {

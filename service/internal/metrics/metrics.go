@@ -12,6 +12,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -35,11 +36,26 @@ type Metrics struct {
 	deaths        *prometheus.CounterVec
 	store         *prometheus.HistogramVec
 	storeErrors   *prometheus.CounterVec
+
+	mu    sync.RWMutex
+	known map[answered]series
+}
+
+// answered is what requests are counted by.
+type answered struct {
+	method, route string
+	status        int
+}
+
+// series are those of an answered. To find them costs more than to count.
+type series struct {
+	requests prometheus.Counter
+	time     prometheus.Observer // nil: none
 }
 
 // New returns metrics that have counted nothing.
 func New(environment, version string) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry()}
+	m := &Metrics{registry: prometheus.NewRegistry(), known: map[answered]series{}}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 		m.registry.MustRegister(c)
@@ -132,10 +148,28 @@ func (m *Metrics) Request(method, route string, status int, took time.Duration) 
 	if route == "" {
 		route = other
 	}
-	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
-	if status != http.StatusSwitchingProtocols {
-		m.requestTime.WithLabelValues(method, route).Observe(took.Seconds())
+	of := m.series(answered{method, route, status})
+	of.requests.Inc()
+	if of.time != nil {
+		of.time.Observe(took.Seconds())
 	}
+}
+
+func (m *Metrics) series(a answered) series {
+	m.mu.RLock()
+	found, ok := m.known[a]
+	m.mu.RUnlock()
+	if ok {
+		return found
+	}
+	found.requests = m.requests.WithLabelValues(a.method, a.route, strconv.Itoa(a.status))
+	if a.status != http.StatusSwitchingProtocols {
+		found.time = m.requestTime.WithLabelValues(a.method, a.route)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.known[a] = found
+	return found
 }
 
 // SocketClosed is api.Recorder's.

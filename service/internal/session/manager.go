@@ -80,6 +80,7 @@ type Manager struct {
 	slots slots
 
 	kernelChanges atomic.Uint64 // rises after a kernel's state has changed, as lists show it
+	pages         ByStamp[Page] // of the list, with the states
 }
 
 // opening is a session, or the attempt to open it.
@@ -169,7 +170,7 @@ func (m *Manager) Kernels() map[notebook.KernelStatus]int {
 	return found
 }
 
-// List returns a page of the list of notebooks.
+// List returns a page of the list of notebooks, which is nobody's to change.
 func (m *Manager) List(ctx context.Context, q Query) (Page, error) {
 	page, err := m.opt.Store.List(ctx, q)
 	if err != nil {
@@ -177,16 +178,28 @@ func (m *Manager) List(ctx context.Context, q Query) (Page, error) {
 	}
 	// Before the states are looked at: newer ones under this number do no harm.
 	page.Stamp.Kernels = m.kernelChanges.Load()
-	page.Notebooks = slices.Clone(page.Notebooks)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i := range page.Notebooks {
-		page.Notebooks[i].Kernel.Status = notebook.KernelNone
-		if s := m.sessions[page.Notebooks[i].ID].opened(); s != nil {
-			page.Notebooks[i].Kernel.Status = s.kernelStatus()
-		}
+	if known, ok := m.pages.Load(page.Stamp); ok {
+		return known, nil
+	}
+	page.Notebooks = m.withStates(page.Notebooks)
+	if page.Stamp.Store != 0 {
+		m.pages.Store(page.Stamp, page)
 	}
 	return page, nil
+}
+
+// withStates returns the lines of a list with the states of kernels.
+func (m *Manager) withStates(lines []notebook.Summary) []notebook.Summary {
+	lines = slices.Clone(lines)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range lines {
+		lines[i].Kernel.Status = notebook.KernelNone
+		if s := m.sessions[lines[i].ID].opened(); s != nil {
+			lines[i].Kernel.Status = s.kernelStatus()
+		}
+	}
+	return lines
 }
 
 // Create makes a notebook.

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 )
@@ -157,3 +158,31 @@ type Page struct {
 // Stamp tells pages of the list apart: two pages of one process with the same
 // one are equal, unless it is the zero value for Store, which says nothing.
 type Stamp struct{ Store, Kernels uint64 }
+
+// maxStamps is how many pages a ByStamp keeps.
+const maxStamps = 64
+
+// ByStamp keeps what was made of pages of the list. Its zero value is empty.
+type ByStamp[T any] struct {
+	mu   sync.Mutex
+	kept map[Stamp]T
+}
+
+// Load returns what was made of the page with that stamp, if it is there.
+func (b *ByStamp[T]) Load(s Stamp) (T, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	made, ok := b.kept[s]
+	return made, ok
+}
+
+// Store keeps what was made of a page. Those of stamps that will not come again
+// are dropped with all others when there are many.
+func (b *ByStamp[T]) Store(s Stamp, made T) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.kept == nil || len(b.kept) >= maxStamps {
+		b.kept = map[Stamp]T{}
+	}
+	b.kept[s] = made
+}
