@@ -9,6 +9,7 @@ import uuid
 from datetime import datetime, timezone
 
 from fastapi import FastAPI, HTTPException, WebSocket, WebSocketDisconnect
+from fastapi.middleware.cors import CORSMiddleware
 from pydantic import BaseModel
 
 
@@ -75,7 +76,14 @@ class NewNotebook(BaseModel):
     cells: list[NewCell] = []
 
 
-app = FastAPI()
+app = FastAPI(title="Reactive Notebook")
+app.add_middleware(
+    CORSMiddleware,
+    allow_origins=["http://localhost:3000", "http://localhost:5173"],
+    allow_credentials=True,
+    allow_methods=["*"],
+    allow_headers=["*"],
+)
 notebooks: dict[str, Notebook] = {}
 clients: dict[str, list[WebSocket]] = {}
 
