@@ -29,7 +29,7 @@ type Engine struct {
 	touched  []*cell
 	reread   map[*cell]struct{} // whose References may be different
 	searches uint64             // how many graph searches there have been
-	edges    uint64             // how often edges may have changed
+	edges    uint64             // rises when what is below a stale cell may not be stale any more
 	remove   []string
 	clear    []string
 }
@@ -320,6 +320,13 @@ func (e *Engine) Next() (Step, bool) {
 	for _, name := range c.bound {
 		e.owner[name] = c
 	}
+	// A cell that came between while this one was queued is stale and stays so.
+	// What it has made stale is not all stale any more.
+	e.names.parents(c, func(p *cell, _ string) {
+		if p.inputStale {
+			e.edges++
+		}
+	})
 	e.touch(c)
 	return step, true
 }
@@ -378,11 +385,15 @@ func (e *Engine) Finish(err *notebook.CellError) {
 	if e.cells[c.id] != c {
 		return // deleted while it ran: what it bound is about to leave
 	}
-	c.err = err
 	e.touch(c)
 	defer e.sets.mark(c) // what it is changes until the end
 	e.makeStaleBelow(c)
 	e.noteDeletions(c) // perhaps before it failed
+	if !c.runs {       // it became text while it ran, and text has no results
+		e.release(c)
+		return
+	}
+	c.err = err
 	was := c.outcome
 	if err == nil {
 		c.outcome, c.live = succeeded, true

@@ -338,6 +338,34 @@ func TestAfterTheKernelIsGoneResultsStayAndAncestorsRunFirst(t *testing.T) {
 	require.Equal(t, []string{"c1", "c2"}, w.request("c2"))
 }
 
+func TestWhatRanBelowACellThatCameBetweenIsStaleWhenItsInputsChange(t *testing.T) {
+	w := newWorld(notebook.Auto)
+	for i, p := range []program{binds("c"), binds("d").reading("a"), binds("b").reading("c")} {
+		w.insert(i, p)
+	}
+	w.e.Request([]string{"c1", "c2", "c3"})
+	w.insert(0, binds("a").reading("b"))
+	require.Equal(t, []string{"c1", "c2", "c3"}, w.settle())
+	require.Equal(t, map[string]string{"c1": "ok", "c2": "stale", "c3": "ok", "c4": "new"}, w.statuses())
+}
+
+func TestACellIsNotAskedForItsNameOnceItWasRewritten(t *testing.T) {
+	w := page(notebook.Auto, binds("a"), program{deletes: []string{"a"}})
+	w.e.Edit(Source{ID: "c1", Analysis: Analysis{Code: "text"}})
+	w.edit("c1", binds("b"))
+	require.Equal(t, []string{"c2"}, w.e.Request([]string{"c2"}).Cells)
+}
+
+func TestACellThatBecomesTextWhileItRunsHasNoResults(t *testing.T) {
+	w := page(notebook.Auto, binds("a"), binds("b").reading("a"))
+	w.e.Request([]string{"c1"})
+	require.True(t, w.start())
+	w.e.Edit(Source{ID: "c1", Analysis: Analysis{Code: "text"}})
+	w.settle()
+	require.Equal(t, map[string]string{"c1": "new", "c2": "error exception NameError"}, w.statuses())
+	require.NotContains(t, w.vars, "a")
+}
+
 func TestARunningCellThatIsDeletedLeavesNothing(t *testing.T) {
 	w := page(notebook.Auto, binds("a"), binds("b"))
 	w.e.Request([]string{"c1"})

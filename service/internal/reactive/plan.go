@@ -254,7 +254,7 @@ func (p *planner) giveBack(c *cell) {
 		p.e.noteDeletions(c)
 	}
 	for _, owner := range c.took {
-		if p.e.cells[owner.id] != owner || owner.live || owner.outdated() {
+		if p.e.cells[owner.id] != owner || owner.live || owner.ranCode != owner.analysis.Code {
 			continue
 		}
 		names := slices.DeleteFunc(slices.Clone(c.deletes), func(name string) bool { return !defines(owner, name) })

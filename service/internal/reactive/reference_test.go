@@ -520,8 +520,11 @@ func (m *reference) finish(err *notebook.CellError) {
 	for _, d := range m.below(c) {
 		d.dirty = d.dirty || d != c
 	}
-	c.ran, c.failed = true, err != nil
 	m.takeNames(c)
+	if c.text { // it has become that meanwhile
+		return
+	}
+	c.ran, c.failed = true, err != nil
 	if err == nil {
 		c.err, c.here = "", true
 		return

@@ -380,6 +380,20 @@ func TestRules(t *testing.T) {
 		open(t, gate)
 		require.Equal(t, []notebook.Status{outdated}, p.statuses())
 		require.Equal(t, "first\n", p.text(0))
+		// One that has become text has no results when it ends, and left no name.
+		gate = t.TempDir() + "/gate"
+		p = f.page(t, notebook.Auto, wait(gate)+"print('text by now')\na = 1", "a")
+		_, err = f.Run(f.ctx, p.id, session.RunRequest{})
+		require.NoError(t, err)
+		p.running(0)
+		text := notebook.Markdown
+		p.patch(0, session.CellPatch{Kind: &text})
+		open(t, gate)
+		require.Equal(t, []notebook.Status{fresh, failed}, p.statuses())
+		p.fails(1, notebook.ErrException, "name 'a' is not defined")
+		c := p.cell(0)
+		require.Empty(t, c.Outputs)
+		require.Equal(t, []any{0, (*notebook.Time)(nil), (*float64)(nil)}, []any{c.ExecutionCount, c.StartedAt, c.DurationMS})
 	})
 	rule("interrupt stops the cell, can't be swallowed by except Exception, and drops the queue", func(t *testing.T) {
 		p := f.page(t, notebook.Auto, "import time\nwhile True:\n    try:\n        print('go', flush=True)\n        time.sleep(1000)\n    except Exception: pass", "b = 1")

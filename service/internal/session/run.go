@@ -121,8 +121,8 @@ func (s *Session) handle(e kernel.Event) {
 // it, if that is of the same stream.
 func (s *Session) output(id string, o notebook.Output) {
 	cell := s.page.cell(id)
-	if cell == nil {
-		return // deleted, and what it started still prints
+	if cell == nil || cell.Kind == notebook.Markdown {
+		return // deleted, or text by now, and what it started still prints
 	}
 	size := 0
 	for _, before := range cell.Outputs {
@@ -179,8 +179,10 @@ func (s *Session) finishCell(err *notebook.CellError, took time.Duration) {
 	cell := s.page.cell(s.running)
 	s.running = ""
 	if cell != nil {
-		ms := float64(took.Microseconds()) / 1000
-		s.page.thaw(cell).DurationMS = &ms
+		if cell.Kind != notebook.Markdown { // which it may have become meanwhile
+			ms := float64(took.Microseconds()) / 1000
+			s.page.thaw(cell).DurationMS = &ms
+		}
 		s.run.failed = s.run.failed || err != nil
 		s.m.opt.Record.CellRan(cell.Kind, err, took)
 		s.keep(cell.ID)
