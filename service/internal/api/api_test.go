@@ -138,6 +138,7 @@ func TestRunsAndWhatIsAskedOfThem(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, s.do("POST", base+"/interrupt", "").StatusCode)
 	require.Equal(t, http.StatusAccepted, s.do("POST", base+"/interrupt", "{}").StatusCode)
 	require.Equal(t, http.StatusAccepted, s.do("POST", base+"/restart", "").StatusCode)
+	require.Equal(t, http.StatusAccepted, s.do("POST", base+"/restart", "", "Content-Type: application/x-www-form-urlencoded").StatusCode, "as curl says with -d ''")
 	require.Equal(t, http.StatusAccepted, s.do("POST", base+"/restart", `{"run":true}`).StatusCode)
 	require.Equal(t, "Restart and run", s.calls[len(s.calls)-1])
 
