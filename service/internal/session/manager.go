@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -612,7 +613,7 @@ func (m *Manager) Graph(ctx context.Context, id string) (Graph, error) {
 // kernelAnswer is how long the kernel may take to answer between two cells.
 const kernelAnswer = 5 * time.Second
 
-// Variables returns the public names in the kernel; none without a kernel.
+// Variables returns the public names in the kernel, sorted; none without a kernel.
 // While a cell runs it is ErrBusy.
 func (m *Manager) Variables(ctx context.Context, id string) ([]Variable, error) {
 	k, err := ask(ctx, m, id, func(s *Session) (*kernel.Kernel, error) { return s.quietKernel() })
@@ -633,6 +634,7 @@ func (m *Manager) Variables(ctx context.Context, id string) ([]Variable, error) 
 				out[i].CellID = &owner
 			}
 		}
+		slices.SortFunc(out, func(a, b Variable) int { return cmp.Compare(a.Name, b.Name) })
 		return out, nil
 	})
 }

@@ -365,16 +365,18 @@ func TestUnknownIDsAreToldApart(t *testing.T) {
 
 func TestVariablesNameTheCellThatDefinesThem(t *testing.T) {
 	f := newFixture(t)
-	n := f.notebook(notebook.Auto, "a = 41", "_private = 1")
+	n := f.notebook(notebook.Auto, "b: int = 1\na = 41", "_private = 1", "__version__ = '2'")
 	vars, err := f.Variables(f.ctx, n.ID)
 	require.NoError(t, err)
 	require.Empty(t, vars, "no kernel, no variables")
 	f.runs(n.ID)
 	vars, err = f.Variables(f.ctx, n.ID)
 	require.NoError(t, err)
-	require.Len(t, vars, 1)
-	require.Equal(t, "a", vars[0].Name)
-	require.Equal(t, n.Cells[0].ID, *vars[0].CellID)
+	require.Equal(t, []session.Variable{
+		{Name: "__version__", Type: "str", Summary: "'2'", CellID: &n.Cells[2].ID},
+		{Name: "a", Type: "int", Summary: "41", CellID: &n.Cells[0].ID},
+		{Name: "b", Type: "int", Summary: "1", CellID: &n.Cells[0].ID},
+	}, vars)
 	done, err := f.Complete(f.ctx, n.ID, n.Cells[1].ID, "a.bit_l", 7)
 	require.NoError(t, err)
 	require.NotEmpty(t, done.Matches)

@@ -11,7 +11,11 @@ import signal
 import sys
 import types
 
+import cells
 import outputs
+
+# What Python itself puts into a module.
+OF_ANY_MODULE = {*vars(types.ModuleType("")), "__builtins__", "__annotations__", "__annotate__", "__conditional_annotations__"}
 
 MAX_MATCHES = 500
 MAX_VARIABLES = 2000
@@ -52,7 +56,7 @@ def public(space):
     return {
         name: value
         for name, value in list(space.items())
-        if isinstance(name, str) and not name.startswith("_")
+        if isinstance(name, str) and not cells.is_private(name) and name not in OF_ANY_MODULE and not cells.MARK.search(name)
     }
 
 
