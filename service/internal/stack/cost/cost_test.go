@@ -76,10 +76,12 @@ func TestTasksCostWhatTheirSizeArchitectureAndCapacitySay(t *testing.T) {
 }
 
 func TestAutoscaledServiceCostsItsSmallestNumberOfTasks(t *testing.T) {
-	resources := append(service(1, "FARGATE", "ARM64", false), managed("module.a.aws_appautoscaling_target.this", "aws_appautoscaling_target", values{"min_capacity": 2.0}))
+	resources := append(service(1, "FARGATE", "ARM64", false), managed("module.a.aws_appautoscaling_target.this", "aws_appautoscaling_target", values{"min_capacity": 2.0}),
+		managed("module.a.aws_appautoscaling_policy.cpu", "aws_appautoscaling_policy", values{"policy_type": "TargetTrackingScaling"}))
 	report, err := cost.Estimate("eu-north-1", plan(resources...))
 	require.NoError(t, err)
-	require.InDelta(t, 2*730*(0.0356+2*0.0039), report.Total, 0.005)
+	require.InDelta(t, 2*730*(0.0356+2*0.0039)+2*0.10, report.Total, 0.005, "and the two alarms of what they follow")
+	require.Empty(t, report.Unknown)
 }
 
 func TestChoicesSayWhatTheyWouldSave(t *testing.T) {

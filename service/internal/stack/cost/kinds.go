@@ -83,6 +83,10 @@ func (e *estimate) price(res resource) error {
 		e.add(res, all.Dashboard, "", "dashboard")
 	case "aws_cloudwatch_metric_alarm", "aws_cloudwatch_composite_alarm":
 		e.add(res, all.Alarm, "", "alarm")
+	case "aws_appautoscaling_policy":
+		if res.text("policy_type") == "TargetTrackingScaling" { // makes its alarms itself
+			e.add(res, 2*all.Alarm, "", "two alarms that tasks follow")
+		}
 	case "aws_route53_zone":
 		e.add(res, all.Zone, "", "hosted zone")
 	case "aws_s3_bucket":
