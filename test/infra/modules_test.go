@@ -505,7 +505,7 @@ func TestECSMinimalExample(t *testing.T) {
 			"task_size": map[string]any{"cpu": 1024, "memory": 2048},
 		}
 		require.Equal(t, map[string]string{
-			"module.ecs.aws_ecs_task_definition.this":  "delete,create",
+			"module.ecs.aws_ecs_task_definition.this":  "delete+create",
 			"module.ecs.aws_ecs_service.this[0]":       "update",
 			"module.ecs.aws_iam_role_policy.execution": "update",
 		}, plannedChanges(t, o))
@@ -772,31 +772,11 @@ func rollsBack(t *testing.T, o *terraform.Options, api *ecs.Client, waits ...boo
 	require.NotEqual(t, running, *describeService(t, api, out.Cluster, out.Service).TaskDefinition)
 }
 
-// plannedChanges is what a plan would do, by resource: create, update, delete, or
-// delete,create.
+// plannedChanges is what a plan would do to resources.
 func plannedChanges(t *testing.T, o *terraform.Options) map[string]string {
 	t.Helper()
-	plan := *o
-	plan.PlanFilePath = filepath.Join(t.TempDir(), "changes.tfplan")
-	terraform.PlanContext(t, t.Context(), &plan)
-	shown, err := terraform.RunTerraformCommandAndGetStdoutContextE(t, t.Context(), o, "show", "-json", plan.PlanFilePath)
-	require.NoError(t, err)
-	var parsed struct {
-		Changes []struct {
-			Address string `json:"address"`
-			Mode    string `json:"mode"`
-			Change  struct {
-				Actions []string `json:"actions"`
-			} `json:"change"`
-		} `json:"resource_changes"`
-	}
-	require.NoError(t, json.Unmarshal([]byte(shown), &parsed))
-	changes := map[string]string{}
-	for _, resource := range parsed.Changes {
-		if actions := strings.Join(resource.Change.Actions, ","); resource.Mode == "managed" && actions != "no-op" {
-			changes[resource.Address] = actions
-		}
-	}
+	changes := plan(t, o).changes()
+	maps.DeleteFunc(changes, func(address, _ string) bool { return strings.HasPrefix(address, "output.") })
 	return changes
 }
 
