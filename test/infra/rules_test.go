@@ -252,23 +252,39 @@ func TestOnlyTheVariableNamesARegion(t *testing.T) {
 	}
 }
 
+// captured is what the first group of a pattern holds in a file of the repository.
+func captured(t *testing.T, pattern string, path ...string) string {
+	t.Helper()
+	found := regexp.MustCompile(pattern).FindStringSubmatch(document(t, path...))
+	require.NotNil(t, found, "%s in %s", pattern, filepath.Join(path...))
+	return found[1]
+}
+
 // The browser's scenarios show that the page works under the service's policies; the
 // distribution's, which stand before them, are the same.
 func TestTheDistributionsPoliciesAreTheServices(t *testing.T) {
 	t.Parallel()
-	text := func(pattern string, path ...string) string {
-		content, err := os.ReadFile(filepath.Join(append([]string{shared.root}, path...)...))
-		require.NoError(t, err)
-		found := regexp.MustCompile(pattern).FindStringSubmatch(string(content))
-		require.NotNil(t, found, pattern)
-		return found[1]
-	}
-	module := []string{"modules", "frontend-cdn"}
 	service := []string{"service", "internal", "api", "api.go"}
-	page := text(`const PagePolicy = "([^"]+)"`, service...)
+	page := captured(t, `const PagePolicy = "([^"]+)"`, service...)
 	require.Contains(t, page, "default-src 'self'")
-	require.Equal(t, page, text(`default\s*= "(default-src [^"]+)"`, append(module, "variables.tf")...))
-	require.Equal(t, text(`const SandboxPolicy = "([^"]+)"`, service...), text(`sandbox_policy\s*= "([^"]+)"`, append(module, "main.tf")...))
+	require.Equal(t, page, captured(t, `default\s*= "(default-src [^"]+)"`, "modules", "frontend-cdn", "variables.tf"))
+	require.Equal(t, captured(t, `const SandboxPolicy = "([^"]+)"`, service...), captured(t, `sandbox_policy\s*= "([^"]+)"`, "modules", "frontend-cdn", "main.tf"))
+}
+
+// The chain of times is one rule of the module ecs. Its ends are elsewhere: the service
+// pings, and is told how long it may take to stop; CloudFront waits for the origin.
+func TestTheChainOfTimesIsTheServicesAndTheDistributions(t *testing.T) {
+	t.Parallel()
+	times := func(name string) string {
+		return captured(t, `(?s)variable "timeouts".*?`+name+`\s*= optional\(number, ([0-9]+)\)`, "modules", "ecs", "variables.tf")
+	}
+	require.Equal(t, captured(t, `timing\{(?:ping:\s*)?([0-9]+) \* time\.Second`, "service", "internal", "api", "socket.go"), times("ping"))
+	require.Equal(t, captured(t, `"SHUTDOWN_GRACE", "([0-9]+)s"`, "service", "internal", "config", "config.go"), times("shutdown_grace"))
+	require.Equal(t, captured(t, `read_timeout_seconds\s*= optional\(number, ([0-9]+)\)`, "modules", "frontend-cdn", "variables.tf"), times("origin_read"))
+	// An environment gives both modules one number.
+	for _, root := range []string{"dev", "production"} {
+		require.Regexp(t, `(?s)timeouts\s*= local\.timeouts.*read_timeout_seconds = local\.timeouts\.origin_read`, document(t, "envs", root, "main.tf"))
+	}
 }
 
 func TestSPAFunctionServesTheAppsRoutes(t *testing.T) {
