@@ -187,21 +187,19 @@ func destroyAfterFailure(t *testing.T, o *terraform.Options, cfg aws.Config) {
 	})
 }
 
-// destroy takes down what is in o's state, and what that leaves: with the protection,
-// where there is one. Each step is tried whatever became of the one before, as what
-// stays is paid for.
+// destroy takes down what is in o's state, with the protection where there is one, and
+// what that leaves. Each step is tried whatever became of the one before, as what stays
+// is paid for.
 func destroy(ctx context.Context, t *testing.T, o *terraform.Options, cfg aws.Config) error {
 	t.Helper()
-	variables, err := os.ReadFile(filepath.Join(o.TerraformDir, "variables.tf"))
-	if err != nil || !strings.Contains(string(variables), `variable "protect" {`) {
-		_, err := terraform.DestroyContextE(t, ctx, o)
-		return err
+	all := *o
+	all.Vars = maps.Clone(o.Vars)
+	var lifted error
+	if variables, err := os.ReadFile(filepath.Join(o.TerraformDir, "variables.tf")); err == nil && strings.Contains(string(variables), `variable "protect" {`) {
+		all.Vars["protect"] = false
+		lifted = liftProtection(ctx, t, &all)
 	}
-	unprotected := *o
-	unprotected.Vars = maps.Clone(o.Vars)
-	unprotected.Vars["protect"] = false
-	lifted := liftProtection(ctx, t, &unprotected)
-	_, destroyed := terraform.DestroyContextE(t, ctx, &unprotected)
+	_, destroyed := terraform.DestroyContextE(t, ctx, &all)
 	return errors.Join(lifted, destroyed, forgetBackups(ctx, cfg, named(nameOf(placeOf(o.TerraformDir)))))
 }
 
@@ -231,7 +229,7 @@ func liftProtection(ctx context.Context, t *testing.T, o *terraform.Options) err
 }
 
 // forgetBackups deletes the last snapshot and the backups that RDS keeps of a database
-// which has gone.
+// which has gone, if there was one by that name.
 func forgetBackups(ctx context.Context, cfg aws.Config, database string) error {
 	api := rds.NewFromConfig(cfg)
 	snapshots, err := api.DescribeDBSnapshots(ctx, &rds.DescribeDBSnapshotsInput{DBInstanceIdentifier: &database, SnapshotType: aws.String("manual")})
