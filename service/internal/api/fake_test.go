@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -53,6 +54,13 @@ func (f *fake) call(name string) error {
 		panic("as asked")
 	}
 	return err
+}
+
+// asked returns the runs and calls until now.
+func (f *fake) asked() ([]session.RunRequest, []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.runs), slices.Clone(f.calls)
 }
 
 func (f *fake) find(name, id string) (*notebook.Notebook, error) {

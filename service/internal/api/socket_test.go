@@ -159,10 +159,12 @@ func TestCommandsDoWhatTheRoutesDo(t *testing.T) {
 
 	got = result(`{"type":"run","request_id":1,"cells":["` + first + `"]}`)
 	require.True(t, notebook.ValidID(got["run_id"].(string)))
-	require.Equal(t, []string{first}, s.runs[0].Cells)
+	runs, _ := s.asked()
+	require.Equal(t, []string{first}, runs[0].Cells)
 	result(`{"type":"interrupt","request_id":1}`)
 	result(`{"type":"restart","request_id":1,"run":true}`)
-	require.Equal(t, "Restart and run", s.calls[len(s.calls)-1])
+	_, calls := s.asked()
+	require.Equal(t, "Restart and run", calls[len(calls)-1])
 
 	for _, id := range []string{`"x"`, `7`, `null`, `{"a":[1]}`, `1.50`} {
 		c.send(`{"type":"interrupt","request_id":` + id + `}`)
