@@ -16,6 +16,7 @@ first: the payload then begins with how many bytes each held (4, native). What
 else the service finds in them came later.
 """
 
+import _signal
 import _thread
 import asyncio
 import builtins
@@ -93,6 +94,10 @@ class Channel:
     def __init__(self, fd, token):
         self.socket = socket.socket(fileno=fd)
         self.socket.setblocking(True)
+        # One for all packets: to get this much anew takes the system longer
+        # than a small cell runs.
+        self.packet = bytearray(1 << 17)
+        self.room = [self.packet]
         self.token = token
         self.owner = threading.Lock()
         self.holder = 0
@@ -103,15 +108,15 @@ class Channel:
         """Returns the next request and its descriptors."""
         parts, fds = [], []
         while True:
-            data, ancillary, _flags, _address = self.socket.recvmsg(1 << 17, 64)
-            if not data:
+            size, ancillary, _flags, _address = self.socket.recvmsg_into(self.room, 64)
+            if not size:
                 os._exit(EXIT_ORPHAN)
             for level, kind, payload in ancillary:
                 if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                     count = len(payload) // 4
                     fds.extend(struct.unpack(f"{count}i", payload[: count * 4]))
-            parts.append(data[1:])
-            if not data[0]:
+            parts.append(self.packet[1:size])
+            if not self.packet[0]:
                 return json.loads(b"".join(parts)), fds
 
     def send(self, kind, run, payload):
@@ -402,6 +407,14 @@ def on_interrupt(_number, _frame):
     raise KeyboardInterrupt
 
 
+def catch_interrupts():
+    """Takes SIGINT back from a cell that has taken it."""
+    # signal.getsignal looks for a member of an enumeration, too, which takes
+    # longer than a small cell runs.
+    if _signal.getsignal(signal.SIGINT) is not on_interrupt:
+        signal.signal(signal.SIGINT, on_interrupt)
+
+
 def no_input(prompt="", /):
     raise RuntimeError("input() can't ask here: a cell has nobody to wait for. Set a variable in a cell instead.")
 
@@ -634,8 +647,7 @@ class Kernel:
         reopen_streams()
         if state.threads:
             route_streams()
-        if signal.getsignal(signal.SIGINT) is not on_interrupt:
-            signal.signal(signal.SIGINT, on_interrupt)
+        catch_interrupts()
         started = time.perf_counter()
         try:
             error = self.attempt(cell, request["source"], request["defines"])
@@ -678,8 +690,7 @@ class Kernel:
         answer, self.carried = {}, ""
         state.forget_interrupts()
         self.compiling = False
-        if signal.getsignal(signal.SIGINT) is not on_interrupt:
-            signal.signal(signal.SIGINT, on_interrupt)
+        catch_interrupts()
         try:
             error = self.attempt_carry(request, fds, work)
         except BaseException as fault:  # an interrupt in the last moment
@@ -847,8 +858,11 @@ def try_import():
     return ""
 
 
+compact = json.JSONEncoder(separators=(",", ":"))
+
+
 def encode(value):
-    return json.dumps(value, separators=(",", ":")).encode("utf-8", "replace")
+    return compact.encode(value).encode("utf-8", "replace")
 
 
 def childless():
