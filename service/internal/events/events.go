@@ -51,6 +51,7 @@ type Log struct {
 	mu          sync.Mutex
 	seq         uint64 // of the last event
 	bytes       int64  // of all events until now
+	announced   int64  // of those that who waited was woken for
 	kept        []kept // the last events; see trim
 	keptFrom    uint64 // the sequence number of kept[0]
 	resumeFrom  uint64 // from here on events are kept for resuming
@@ -97,6 +98,18 @@ func (l *Log) Seq() uint64 {
 // Publish gives the event the next sequence number and lets every subscriber
 // have it. Fields must encode to a JSON object; it never blocks.
 func (l *Log) Publish(typ string, fields any) error {
+	err := l.Add(typ, fields)
+	l.Announce()
+	return err
+}
+
+// maxUnannounced is how many bytes of events may wait for Announce: those who
+// read in time are to find little in their queues.
+const maxUnannounced = 64 << 10
+
+// Add is Publish, but that those who wait are woken by Announce: events that come
+// one soon after the other then are written in one go.
+func (l *Log) Add(typ string, fields any) error {
 	body, err := json.Marshal(fields)
 	if err != nil {
 		return fmt.Errorf("encode %s event: %w", typ, err)
@@ -109,8 +122,24 @@ func (l *Log) Publish(typ string, fields any) error {
 	l.kept = append(l.kept, kept{frame, l.bytes})
 	l.trim()
 	l.snapshot = nil
-	l.wake(func(*Subscriber) bool { return true })
+	if l.bytes-l.announced > maxUnannounced {
+		l.announce()
+	}
 	return nil
+}
+
+// Announce wakes those who wait for what was added.
+func (l *Log) Announce() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.announce()
+}
+
+func (l *Log) announce() {
+	if l.announced != l.bytes {
+		l.announced = l.bytes
+		l.wake(func(*Subscriber) bool { return true })
+	}
 }
 
 // object returns the frame of a JSON object: fields that are written out, then

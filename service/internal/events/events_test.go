@@ -431,3 +431,35 @@ type hijacker struct {
 func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return h.conn, bufio.NewReadWriter(bufio.NewReader(h.conn), bufio.NewWriter(h.conn)), nil
 }
+
+func TestThoseWhoWaitAreWokenOnceForSeveralEvents(t *testing.T) {
+	l := NewLog("e", DefaultLimits)
+	s, err := l.Subscribe("", 0, func() (any, error) { return struct{}{}, nil })
+	require.NoError(t, err)
+	defer s.Close()
+	woken := 0
+	s.Notify(func() { woken++ })
+	for {
+		frames, err := s.Take(nil)
+		require.NoError(t, err)
+		if len(frames) == 0 {
+			break
+		}
+	}
+	for range 3 {
+		require.NoError(t, l.Add("x", struct{}{}))
+	}
+	require.Zero(t, woken)
+	l.Announce()
+	l.Announce()
+	require.Equal(t, 1, woken)
+	frames, err := s.Take(nil)
+	require.NoError(t, err)
+	require.Len(t, frames, 3)
+
+	frames, err = s.Take(nil)
+	require.NoError(t, err)
+	require.Empty(t, frames)
+	require.NoError(t, l.Add("x", map[string]string{"text": strings.Repeat("a", 1<<20)}))
+	require.Equal(t, 2, woken, "much is announced at once")
+}

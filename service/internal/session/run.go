@@ -251,6 +251,7 @@ func (s *Session) report() {
 	if s.running == "" && !s.engine.Busy() {
 		names := s.engine.TakeRemovals()
 		if s.kernel != nil && len(names)+len(s.deleted) > 0 {
+			s.announceNow()
 			if err := s.kernel.Forget(names, s.deleted); err != nil {
 				s.lostKernel(kernel.Died{Reason: err.Error(), Cause: kernel.CauseUnknown})
 			}
@@ -421,6 +422,7 @@ func (s *Session) dropKernel() {
 }
 
 func (s *Session) close(k *kernel.Kernel) {
+	s.announceNow()
 	if err := k.Close(); err != nil {
 		s.m.opt.Log.ErrorContext(s.about, "kernel did not stop cleanly", "error", err)
 	}

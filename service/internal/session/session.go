@@ -50,6 +50,10 @@ type Session struct {
 	flushAt <-chan time.Time    // when the next write of results is due
 	used    time.Time           // when somebody last asked for something
 	closing bool
+
+	unannounced bool             // there are events that clients were not woken for
+	announced   time.Time        // when they last were
+	announceAt  <-chan time.Time // when they are next, at the latest
 }
 
 type started struct {
@@ -74,6 +78,7 @@ type run struct {
 
 const (
 	flushEvery    = 2 * time.Second  // results are written at most so often during a run
+	announceEvery = time.Millisecond // clients are woken at most so often during a run
 	tick          = 10 * time.Second // how often idleness is looked at
 	closeGrace    = 5 * time.Second  // for an interrupted cell to end when the service stops
 	maxOutputs    = 5_000            // of one cell
@@ -118,6 +123,7 @@ func (s *Session) loop() {
 	stop := s.m.ctx.Done()
 	var deadline <-chan time.Time
 	for !s.ended() {
+		s.announce()
 		var fromKernel <-chan kernel.Event
 		if s.kernel != nil {
 			fromKernel = s.kernel.Events()
@@ -145,6 +151,8 @@ func (s *Session) loop() {
 		case <-s.flushAt:
 			s.flushAt = nil
 			s.save()
+		case <-s.announceAt:
+			s.announceNow()
 		case <-ticker.C:
 			s.rest()
 		case <-stop:
@@ -187,11 +195,31 @@ func (s *Session) rest() {
 	}
 }
 
-// emit publishes an event.
+// emit publishes an event; see announce.
 func (s *Session) emit(typ string, fields any) {
-	if err := s.events.Publish(typ, fields); err != nil {
+	s.unannounced = true
+	if err := s.events.Add(typ, fields); err != nil {
 		s.m.opt.Log.ErrorContext(s.about, "event was not published", "type", typ, "error", err)
 	}
+}
+
+// announce wakes clients for what was published, at the end of each step of
+// loop. In a run that is at most once in announceEvery, and at its end: to send
+// what a small cell says costs more than to run it.
+func (s *Session) announce() {
+	switch {
+	case !s.unannounced:
+	case s.run == nil || time.Since(s.announced) >= announceEvery:
+		s.announceNow()
+	case s.announceAt == nil:
+		s.announceAt = time.After(announceEvery)
+	}
+}
+
+// announceNow is also for before what may take a while.
+func (s *Session) announceNow() {
+	s.events.Announce()
+	s.unannounced, s.announced, s.announceAt = false, time.Now(), nil
 }
 
 // snapshot returns the notebook as it is now; the copy never changes.
