@@ -33,3 +33,22 @@ scenario("a million printed lines and outputs of megabytes leave the page light,
   await page.output(1).getByRole("button", { name: /Show 5,000 of [\d,]+ earlier lines/ }).click();
   await eventually(async () => assert.ok((await page.output(1).locator(".line").count()) >= 6_000));
 });
+
+scenario("three hundred cells with a hundred plots open at once: what is far away is drawn when one comes to it", async ({ notebook, open }) => {
+  const figure = (n) => `Figure(${n})`;
+  const id = await notebook([
+    "class Figure:\n    def __init__(self, n):\n        self.n = n\n    def _repr_mimebundle_(self, **_):\n        data = [{'type': 'scatter', 'y': [i * self.n % 97 for i in range(200)]}]\n        return {'application/vnd.plotly.v1+json': {'data': data, 'layout': {'title': {'text': f'figure {self.n}'}}}, 'text/plain': 'figure'}",
+    ...Array.from({ length: 299 }, (_, n) => (n % 3 === 0 ? figure(n) : n % 3 === 1 ? { kind: "markdown", source: `## Part ${n}` } : `value_${n} = ${n}`)),
+  ]);
+  await call("POST", `/api/notebooks/${id}/run?wait=60`, {});
+  const page = await open(id);
+  const first = await page.plot(2);
+  assert.equal(await first.title(), "figure 0");
+  await page.edit(4);
+  await page.page.keyboard.type("  # typed at once");
+  await page.shows(4, "value_2 = 2  # typed at once");
+  const drawn = await page.page.locator(".js-plotly-plot").count();
+  assert.ok(drawn < 25, `${drawn} plots are drawn before anybody can see them`);
+  const last = await page.plot(299);
+  assert.equal(await last.title(), "figure 297");
+});

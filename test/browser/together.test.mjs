@@ -132,7 +132,7 @@ scenario("an edit made elsewhere meanwhile is shown beside one's own, and one of
     "when the network goes the page says so, keeps what is typed, and goes on by itself when it is back",
     async ({ context, notebook, watch }) => {
       try {
-        const id = await notebook(["import time\nfor step in range(30):\n    print('step', step, flush=True)\n    time.sleep(0.2)", "note = 'before'"]);
+        const id = await notebook(["import time\nfor step in range(30):\n    print('step', step, flush=True)\n    time.sleep(0.2)", "note = 'before'", "gone = 1"]);
         const tab = await context.newPage();
         await tab.goto(withToken(`/notebooks/${id}`, line.origin));
         const page = new NotebookPage(tab);
@@ -147,6 +147,23 @@ scenario("an edit made elsewhere meanwhile is shown beside one's own, and one of
         assert.match(await tab.getByTestId("kernel-status").innerText(), /offline/);
         await page.paste(2, "note = 'typed without a network'");
 
+        // The notebook's form can be changed, too; all of it is shown at once.
+        await tab.getByRole("button", { name: "Add Python cell below cell 2" }).click();
+        await page.cell(3).locator(".monaco-editor.focused").waitFor();
+        await tab.keyboard.insertText("made = 'without a network'");
+        await page.cell(4).focus();
+        await tab.keyboard.press("d");
+        await tab.keyboard.press("d");
+        await eventually(async () => assert.equal(await page.cells().count(), 3));
+        await tab.getByRole("textbox", { name: "Name of the notebook" }).fill("Renamed without a network");
+        await tab.keyboard.press("Enter");
+        await tab.getByTestId("offline").getByText("3 changes").waitFor();
+        await page.edit(3);
+        await tab.keyboard.press("Control+End");
+        await tab.keyboard.press("Control+Shift+ArrowUp");
+        await page.shows(2, "made");
+        await page.cell(2).locator(".monaco-editor.focused").waitFor();
+
         await line.mend();
         await tab.getByTestId("offline").waitFor({ state: "detached" });
         await page.ready();
@@ -155,12 +172,19 @@ scenario("an edit made elsewhere meanwhile is shown beside one's own, and one of
           const steps = [...(await page.output(1).innerText()).matchAll(/step (\d+)/g)].map((match) => Number(match[1]));
           assert.deepEqual(steps, Array.from({ length: 30 }, (_, index) => index));
         });
+        // Who types on does not notice that the cell has got its place in the service.
+        await page.cell(2).locator(".monaco-editor.focused").waitFor();
+        await tab.keyboard.type(" + '!'", { delay: 5 });
+        const wanted = ["made = 'without a network' + '!'", "note = 'typed without a network'"];
         await eventually(async () => {
           const { body } = await call("GET", `/api/notebooks/${id}`);
-          assert.equal(body.cells[1].source, "note = 'typed without a network'");
+          assert.deepEqual(body.cells.slice(1).map(({ source }) => source), wanted);
+          assert.equal(body.name, "Renamed without a network");
         });
         await tab.locator('[data-testid="save-state"][data-state="saved"]').waitFor();
-        assert.equal(await page.source(2), "note = 'typed without a network'");
+        assert.deepEqual([await page.source(2), await page.source(3)], wanted);
+        await page.runHere();
+        await page.becomes(2, "ok");
       } finally {
         await line.cut();
       }
@@ -168,6 +192,26 @@ scenario("an edit made elsewhere meanwhile is shown beside one's own, and one of
     { hosts: [line.host] },
   );
 }
+
+scenario("what was typed a moment before the tab is reloaded or closed is saved, and nobody is asked", async ({ notebook, open }) => {
+  const id = await notebook(["note = 'before'"]);
+  const stored = async () => (await call("GET", `/api/notebooks/${id}`)).body.cells[0].source;
+  const page = await open(id);
+  await page.edit(1);
+  await page.page.keyboard.press("Control+a");
+  await page.page.keyboard.insertText("note = 'reloaded'");
+  await page.page.reload();
+  await page.shows(1, "note = 'reloaded'");
+  await eventually(async () => assert.equal(await stored(), "note = 'reloaded'"));
+
+  await page.edit(1);
+  await page.page.keyboard.press("Control+a");
+  await page.page.keyboard.insertText("note = 'closed'");
+  const closed = page.page.waitForEvent("close");
+  await page.page.close({ runBeforeUnload: true });
+  await closed;
+  await eventually(async () => assert.equal(await stored(), "note = 'closed'"));
+});
 
 const stack = process.env.NOTEBOOK_STACK;
 

@@ -95,8 +95,8 @@ export class ApiClient {
     return this.#json("GET", notebookPath(id), { signal });
   }
 
-  updateNotebook(id: string, patch: NotebookPatch): Promise<Notebook> {
-    return this.#json("PATCH", notebookPath(id), { body: patch });
+  async updateNotebook(id: string, patch: NotebookPatch): Promise<Versioned<Notebook>> {
+    return versioned(await this.#send("PATCH", notebookPath(id), { body: patch }));
   }
 
   async deleteNotebook(id: string): Promise<void> {
@@ -135,8 +135,8 @@ export class ApiClient {
     }
   }
 
-  createCell(id: string, cell: NewCell): Promise<Cell> {
-    return this.#json("POST", `${notebookPath(id)}/cells`, { body: cell });
+  async createCell(id: string, cell: NewCell): Promise<Versioned<Cell>> {
+    return versioned(await this.#send("POST", `${notebookPath(id)}/cells`, { body: cell }));
   }
 
   async updateCell(
@@ -145,12 +145,12 @@ export class ApiClient {
     patch: CellPatch,
     options: { ifMatch?: number | undefined; keepalive?: boolean } = {},
   ): Promise<Versioned<Cell>> {
-    const response = await this.#send("PATCH", cellPath(id, cell), { body: patch, ...options });
-    return { value: (await response.json()) as Cell, version: versionOf(response) };
+    return versioned(await this.#send("PATCH", cellPath(id, cell), { body: patch, ...options }));
   }
 
-  async deleteCell(id: string, cell: string): Promise<void> {
-    await this.#send("DELETE", cellPath(id, cell));
+  /** Returns the notebook's version after it. */
+  async deleteCell(id: string, cell: string): Promise<number | null> {
+    return versionOf(await this.#send("DELETE", cellPath(id, cell)));
   }
 
   async run(id: string, request: RunRequest): Promise<void> {
@@ -202,13 +202,7 @@ export class ApiClient {
   }
 
   async #json<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
-    const response = await this.#send(method, path, options);
-    try {
-      return (await response.json()) as T;
-    } catch (cause) {
-      if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
-      throw new ApiError(response.status, "The service's answer could not be read.");
-    }
+    return read(await this.#send(method, path, options));
   }
 
   async #send(
@@ -239,6 +233,19 @@ export class ApiClient {
     if (response.status === 401 && reportUnauthorized) this.#onUnauthorized();
     throw await problemOf(response);
   }
+}
+
+async function read<T>(response: Response): Promise<T> {
+  try {
+    return (await response.json()) as T;
+  } catch (cause) {
+    if (cause instanceof DOMException && cause.name === "AbortError") throw cause;
+    throw new ApiError(response.status, "The service's answer could not be read.");
+  }
+}
+
+async function versioned<T>(response: Response): Promise<Versioned<T>> {
+  return { value: await read<T>(response), version: versionOf(response) };
 }
 
 function notebookPath(id: string): string {

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import type { CellKind } from "../api/types.ts";
 import { useTheme } from "../app/theme.tsx";
+import { useNear } from "../lib/use-near.ts";
 import type { CellModels } from "./models.ts";
 import type * as Monaco from "./monaco.ts";
 import { pythonOccurrences, sqlOccurrences } from "./occurrences.ts";
@@ -37,6 +38,8 @@ interface Props {
   /** What is shown until the editor is there. */
   text: string;
   label: string;
+  /** What an empty editor says in place of its kind's own words. */
+  hint?: string | undefined;
   models: CellModels;
   commands: EditorCommands;
   focus: FocusRequest | null;
@@ -67,33 +70,18 @@ const padding = 10;
  * Far from the screen it is plain text of the same size, as hundreds of
  * editors are more than a browser can carry.
  */
-export function CodeEditor({ cell, kind, text, label, models, commands, focus, faults, mark, readOnly = false }: Props) {
+export function CodeEditor({ cell, kind, text, label, hint, models, commands, focus, faults, mark, readOnly = false }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const editorRef = useRef<Editor | null>(null);
   const commandsRef = useRef(commands);
   const [editing, setEditing] = useState<Editing | null>(null);
-  const [near, setNear] = useState(false);
+  const near = useNear(host);
   const [focused, setFocused] = useState(false);
   const { theme } = useTheme();
 
   useEffect(() => {
     commandsRef.current = commands;
   });
-
-  useEffect(() => {
-    const element = host.current;
-    if (!element) return;
-    const observer = new IntersectionObserver(
-      ([entry]) => {
-        if (entry) setNear(entry.isIntersecting);
-      },
-      { rootMargin: "800px 0px" },
-    );
-    observer.observe(element);
-    return () => {
-      observer.disconnect();
-    };
-  }, []);
 
   const wanted = near || focused || focus !== null;
 
@@ -166,13 +154,13 @@ export function CodeEditor({ cell, kind, text, label, models, commands, focus, f
     editing.monaco.editor.setModelLanguage(model, editing.languageOf(kind));
     editor.updateOptions({
       ariaLabel: label,
-      placeholder: placeholders[kind],
+      placeholder: hint ?? placeholders[kind],
       wordWrap: kind === "markdown" ? "on" : "off",
       lineNumbers: kind === "markdown" ? "off" : "on",
       readOnly,
       domReadOnly: readOnly,
     });
-  }, [editing, wanted, kind, label, readOnly]);
+  }, [editing, wanted, kind, label, hint, readOnly]);
 
   useEffect(() => {
     const editor = editorRef.current;

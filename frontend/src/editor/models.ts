@@ -6,7 +6,7 @@ type Editing = typeof Monaco;
 type Model = Monaco.monaco.editor.ITextModel;
 
 /**
- * The editors' documents of one open notebook. They outlive the editors, which
+ * The editors' documents of one open notebook, by the keys of their cells. They outlive the editors, which
  * exist only near what is on the screen, so that undo reaches back past them.
  *
  * What is typed goes to the store at once; what the store learns from others
@@ -47,7 +47,7 @@ export class CellModels {
       this.#models.delete(cell);
     });
     editing.setCompletionSource(model, (source, cursor, signal) =>
-      this.#client.complete(this.#store.id, { cell_id: cell, source, cursor }, signal),
+      this.#client.complete(this.#store.id, { cell_id: this.#store.idOf(cell), source, cursor }, signal),
     );
     this.#models.set(cell, model);
     return model;

@@ -1,13 +1,14 @@
-import { memo } from "react";
+import { memo, type ReactNode, useRef, useState } from "react";
 import type { DataOutput, Output } from "../api/types.ts";
+import { useNear } from "../lib/use-near.ts";
 import { type CellLines, ErrorView } from "./error-view.tsx";
 import { figureOf } from "./figure.ts";
 import { JsonTree } from "./json-tree.tsx";
 import { MarkdownView } from "./markdown-view.tsx";
-import { PlotView } from "./plot-view.tsx";
+import { heightOf, PlotView } from "./plot-view.tsx";
 import { SandboxFrame } from "./sandbox-frame.tsx";
 import { StreamText } from "./stream-text.tsx";
-import { isTable, TableView } from "./table-view.tsx";
+import { isTable, TableView, tableHeight, valuesShown } from "./table-view.tsx";
 
 interface Props {
   output: Output;
@@ -71,10 +72,22 @@ function DataView({ type, value, plain, label }: DataProps) {
   switch (type) {
     case "application/vnd.plotly.v1+json": {
       const figure = figureOf(value);
-      return figure && <PlotView figure={figure} />;
+      return (
+        figure && (
+          <WhenNear height={heightOf(figure.layout)}>
+            <PlotView figure={figure} />
+          </WhenNear>
+        )
+      );
     }
     case "application/vnd.notebook.table+json":
-      return isTable(value) ? <TableView table={value} /> : null;
+      if (!isTable(value)) return null;
+      if (valuesShown(value) <= smallTable) return <TableView table={value} />;
+      return (
+        <WhenNear height={tableHeight(value)}>
+          <TableView table={value} />
+        </WhenNear>
+      );
     case "text/html":
       return <SandboxFrame html={text(value)} label={label} />;
     case "image/svg+xml":
@@ -98,6 +111,18 @@ function DataView({ type, value, plain, label }: DataProps) {
         <StreamText text={plain} label={`Result of ${label}`} from="start" />
       );
   }
+}
+
+/** A table of so few values is always in the page, for who searches it. */
+const smallTable = 300;
+
+/** What takes long to draw is drawn when it comes near the screen, and stays; until then its place is as tall as it will be. */
+function WhenNear({ height, children }: { height: number; children: ReactNode }) {
+  const place = useRef<HTMLDivElement>(null);
+  const near = useNear(place);
+  const [drawn, setDrawn] = useState(near);
+  if (near && !drawn) setDrawn(true);
+  return drawn ? children : <div ref={place} className="output-later" style={{ height }} />;
 }
 
 function Picture({ source, label }: { source: string; label: string }) {

@@ -37,6 +37,28 @@ function isColumn(value: unknown): boolean {
   );
 }
 
+/** How many rows a page of the table has. */
+function pageSize(table: Table): number {
+  return Math.min(pageRows, Math.max(fewestRows, Math.floor(pageValues / Math.max(1, table.columns.length))));
+}
+
+/** How many values are shown at once. */
+export function valuesShown(table: Table): number {
+  return Math.min(table.rows.length, pageSize(table)) * table.columns.length;
+}
+
+const rowHeight = 28;
+const headHeight = 46;
+const footHeight = 32;
+/** Beyond it a table scrolls; as its style says. */
+const tallest = 420;
+
+/** About how tall the table is drawn, in px. */
+export function tableHeight(table: Table): number {
+  const rows = Math.min(table.rows.length, pageSize(table));
+  return Math.min(tallest, headHeight + rows * rowHeight) + footHeight;
+}
+
 /** A data frame: typed columns, sorted by a click on a head, paged. */
 export function TableView({ table }: { table: Table }) {
   const [sort, setSort] = useState<Sort>(null);
@@ -54,7 +76,7 @@ export function TableView({ table }: { table: Table }) {
   }, [table, sort]);
 
   const index = table.index_columns ?? 0;
-  const size = Math.min(pageRows, Math.max(fewestRows, Math.floor(pageValues / Math.max(1, table.columns.length))));
+  const size = pageSize(table);
   const pages = Math.max(1, Math.ceil(order.length / size));
   const current = Math.min(page, pages - 1);
   const shown = order.slice(current * size, (current + 1) * size);

@@ -1,5 +1,6 @@
 import type { NewNotebook } from "../api/types.ts";
 import type { IconName } from "../ui/icon.tsx";
+import { sampleConnection } from "./sample-data.ts";
 
 /** A notebook to begin with, which teaches by being changed. */
 export interface Sample {
@@ -48,9 +49,6 @@ draws the same for the whole notebook. In **Lazy** mode a change only marks the 
     },
   ],
 };
-
-/** The connection that every service can offer: a small database of the solar system. */
-const sampleConnection = "sample";
 
 /** How figures follow the cells above them. */
 const plots: NewNotebook = {

@@ -65,6 +65,7 @@ export class Drafts {
   /** The newest version that is known to hold nothing this page hasn't seen. */
   #version = 0;
   #queue: Promise<unknown> = Promise.resolve();
+  #stopped = false;
 
   constructor(options: DraftOptions) {
     this.#options = { delay: 400, ...options };
@@ -151,6 +152,26 @@ export class Drafts {
     this.#remove(cell);
   }
 
+  /** The text typed into a cell is given up. */
+  discard(cell: string): void {
+    if (!this.#inflight.has(cell)) this.#remove(cell);
+  }
+
+  /** A cell that was on this page alone was made on the service, under another id and with this text. */
+  adopt(from: string, to: string, text: string, version: number): void {
+    const draft = this.#drafts.get(from);
+    this.#cancel(from);
+    this.#known.delete(from);
+    this.#drafts.delete(from);
+    if ((this.#known.get(to)?.version ?? 0) <= version) this.#known.set(to, { source: text, version });
+    if (draft === undefined || draft.text === text) {
+      this.#options.onChange();
+      return;
+    }
+    this.#set(to, { text: draft.text, base: text, state: "dirty", theirs: null, problem: null });
+    this.#schedule(to, this.#options.delay);
+  }
+
   /** Ends a conflict with one of the two texts. */
   resolve(cell: string, choice: "mine" | "theirs"): void {
     const draft = this.#drafts.get(cell);
@@ -205,12 +226,15 @@ export class Drafts {
     }
   }
 
+  /** Nothing is saved by itself any more. */
   stop(): void {
+    this.#stopped = true;
     for (const cell of [...this.#timers.keys()]) this.#cancel(cell);
   }
 
   #schedule(cell: string, delay: number): void {
     this.#cancel(cell);
+    if (this.#stopped) return;
     this.#timers.set(
       cell,
       setTimeout(() => {

@@ -48,6 +48,15 @@ export class Folds {
     this.#keep(next);
   }
 
+  /** A cell has another id now. */
+  rename(from: string, to: string): void {
+    const { [from]: parts, ...others } = Object.fromEntries(this.folded.value);
+    if (parts === undefined) return;
+    const next = new Map(Object.entries({ ...others, [to]: parts }));
+    this.folded.set(next);
+    this.#keep(next);
+  }
+
   #keep(folded: Folded): void {
     try {
       if (folded.size === 0) this.#storage?.removeItem(this.#key);

@@ -266,7 +266,7 @@ function withCell(
 }
 
 /** Puts the id behind `after`: null is the top, an unknown id the end. */
-function place(order: readonly string[], id: string, after: string | null): readonly string[] {
+export function place(order: readonly string[], id: string, after: string | null): readonly string[] {
   const rest = order.filter((other) => other !== id);
   const index = after === null ? 0 : rest.indexOf(after) + 1;
   if (after !== null && index === 0) return [...rest, id];

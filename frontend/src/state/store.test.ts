@@ -26,6 +26,7 @@ function setup(routes: Routes = {}, options: Partial<StoreOptions> = {}) {
 
 beforeEach(() => {
   FakeSocket.opened.length = 0;
+  localStorage.clear();
 });
 
 const draftsKey = "reactive-notebook:drafts:n1";
@@ -119,9 +120,11 @@ describe("NotebookStore", () => {
       setItem: (key: string, value: string) => void storage.set(key, value),
       removeItem: (key: string) => void storage.delete(key),
     };
-    const first = setup({}, { storage: kept, saveDelay: 60_000 });
+    const unavailable = { "PATCH /api/notebooks/n1/cells/a": () => problem(503, "Service Unavailable") };
+    const first = setup(unavailable, { storage: kept, saveDelay: 60_000 });
     first.edit("a", "x = 3  # unsaved");
-    expect(first.beforeUnload()).toBe(true);
+    await expect(first.save()).rejects.toThrow("Service Unavailable");
+    expect(first.leave()).toBe(true);
     first.stop();
     const saved = vi.fn(() => json(cell({ id: "a", source: "x = 3  # unsaved" }), { headers: { etag: '"2"' } }));
     const second = setup({ "PATCH /api/notebooks/n1/cells/a": saved }, { storage: kept });
@@ -132,7 +135,40 @@ describe("NotebookStore", () => {
     await vi.waitFor(() => {
       expect(second.saveState()).toBe("saved");
     });
-    expect(second.beforeUnload()).toBe(false);
+    expect(second.leave()).toBe(false);
+  });
+
+  it("sends what was typed a moment ago when the page is left, and asks nobody to stay", async () => {
+    const requests: Request[] = [];
+    const routes = {
+      "PATCH /api/notebooks/n1/cells/a": (_body: unknown, request: Request) => {
+        requests.push(request);
+        return json(cell({ id: "a", source: "x = 3" }), { headers: { etag: '"2"' } });
+      },
+    };
+    const left = setup(routes, { storage: localStorage, saveDelay: 60_000 });
+    left.edit("a", "x = 3");
+    expect(left.leave()).toBe(false);
+    await vi.waitFor(() => {
+      expect(requests.map(({ keepalive }) => keepalive)).toEqual([true]);
+    });
+    left.stop();
+    await vi.waitFor(() => {
+      expect(localStorage.getItem(draftsKey)).toBeNull();
+    });
+
+    const closed = setup(routes, { storage: null, saveDelay: 60_000 });
+    closed.edit("a", "x = 4");
+    closed.stop();
+    await vi.waitFor(() => {
+      expect(requests).toHaveLength(2);
+    });
+  });
+
+  it("asks to stay where nothing can be kept", () => {
+    const store = setup({}, { storage: null, saveDelay: 60_000 });
+    store.edit("a", "x = 3");
+    expect(store.leave()).toBe(true);
   });
 
   it("puts what is typed without a connection into storage at once, beside what other tabs keep", async () => {

@@ -107,7 +107,11 @@ export class NotebookPage {
   /** Waits for a figure that Plotly has drawn in a cell, and returns what is in it. */
   async plot(number) {
     const plot = this.output(number).locator('.js-plotly-plot[data-drawn="true"]');
-    await plot.waitFor();
+    // Far from the screen it is not drawn.
+    await eventually(async () => {
+      await this.cell(number).scrollIntoViewIfNeeded({ timeout: 5000 });
+      await plot.waitFor({ timeout: 2000 });
+    });
     return {
       locator: plot,
       /** How many marks are drawn: bars, points, lines. */

@@ -9,6 +9,7 @@ import type { Draft } from "../../state/drafts.ts";
 import { useFolded } from "../../state/folds.ts";
 import { useDraft, useStore, useText } from "../../state/hooks.ts";
 import type { NotebookStore } from "../../state/store.ts";
+import { sampleConnection, sampleHint } from "../sample-data.ts";
 import { useFocusRequest, usePage } from "./page-context.ts";
 
 /** What a cell says when it runs: its editor, or a Markdown cell's text as it reads. */
@@ -91,10 +92,11 @@ export function CellSource({ cell, number, readOnly }: { cell: Cell; number: num
           }}
         >
           <CodeEditor
-            cell={id}
+            cell={store.keyOf(id)}
             kind={kind}
             text={text}
             label={`Source of cell ${number}`}
+            hint={kind === "sql" && cell.connection === sampleConnection ? sampleHint : undefined}
             models={models}
             commands={editorCommands}
             focus={focus}

@@ -4,6 +4,7 @@ import { Link, useParams } from "react-router";
 import { useSession } from "../../app/session.tsx";
 import { useToasts } from "../../app/toasts.tsx";
 import { CellModels } from "../../editor/models.ts";
+import { count } from "../../lib/format.ts";
 import { Observed } from "../../lib/observed.ts";
 import { usePageTitle } from "../../lib/page-title.ts";
 import { useNow } from "../../lib/use-now.ts";
@@ -31,10 +32,29 @@ export default function NotebookPage() {
   return <OpenNotebook key={id} id={id} />;
 }
 
+const refusals = {
+  create: "Can't add the cell",
+  delete: "Can't delete the cell",
+  move: "Can't move the cell",
+  change: "Can't change the cell",
+  notebook: "Can't change the notebook",
+} as const;
+
 function OpenNotebook({ id }: { id: string }) {
   const { client, generation, signedIn } = useSession();
   const toasts = useToasts();
-  const [store] = useState(() => new NotebookStore({ client, id, storage: safeStorage() }));
+  const [store] = useState(
+    () =>
+      new NotebookStore({
+        client,
+        id,
+        storage: safeStorage(),
+        locks: "locks" in navigator ? navigator.locks : null,
+        onRefused: (edit, error) => {
+          toasts.fail(refusals[edit.type], error);
+        },
+      }),
+  );
 
   const page = useMemo<PageParts>(() => {
     const focus = new EditorFocus();
@@ -60,13 +80,25 @@ function OpenNotebook({ id }: { id: string }) {
       void page.connections.load();
     };
     const beforeUnload = (event: BeforeUnloadEvent) => {
-      if (store.beforeUnload()) event.preventDefault();
+      if (store.leave()) event.preventDefault();
     };
+    // A tab that is not looked at may be ended without another word.
+    const hidden = () => {
+      if (document.hidden) store.leave();
+    };
+    const forget = store.onRename((from, to) => {
+      page.focus.rename(from, to);
+      page.folds.rename(from, to);
+      if (page.current.value === from) page.current.set(to);
+    });
     window.addEventListener("online", wake);
     window.addEventListener("beforeunload", beforeUnload);
+    document.addEventListener("visibilitychange", hidden);
     return () => {
       window.removeEventListener("online", wake);
       window.removeEventListener("beforeunload", beforeUnload);
+      document.removeEventListener("visibilitychange", hidden);
+      forget();
       store.stop();
       page.models.stop();
     };
@@ -216,6 +248,7 @@ const noOrder: readonly string[] = [];
 const orderOf = (store: NotebookStore) => store.state?.order ?? noOrder;
 
 function Cells() {
+  const store = useStore();
   const order = useSelect(orderOf);
   const editing = useView() === "edit";
   const container = useRef<HTMLDivElement>(null);
@@ -225,7 +258,7 @@ function Cells() {
     <div ref={container} className="cells" data-dragging={drag !== null} onPointerDown={editing ? onPointerDown : undefined}>
       {editing && <InsertBar after={null} position="at the top" last={order.length === 0} />}
       {order.map((id, index) => (
-        <div key={id} className="cell-slot" data-dragged={drag?.cell === id}>
+        <div key={store.keyOf(id)} className="cell-slot" data-dragged={drag?.cell === id}>
           <CellView id={id} number={index + 1} last={index === order.length - 1} />
           {editing && <InsertBar after={id} position={`below cell ${index + 1}`} last={index === order.length - 1} />}
         </div>
@@ -268,18 +301,21 @@ function useCursorInFirstCell() {
 }
 
 const kernelOf = (store: NotebookStore) => store.state?.kernel;
+const waitingOf = (store: NotebookStore) => store.waitingEdits();
 
 function Banners() {
   const store = useStore();
   const connection = useSelect(connectionOf);
   const kernel = useSelect(kernelOf);
+  const waiting = useSelect(waitingOf);
   const now = useNow(1000, connection.kind === "waiting");
   return (
     <div className="banners">
       {connection.kind === "waiting" && (
         <p className="banner" data-tone="warning" role="status" data-testid="offline">
           <span>
-            Not connected. What you type is kept here and saved when the service is back. Next try in{" "}
+            Not connected. What you change is kept here and sent when the service is back
+            {waiting > 0 && ` (${count(waiting, "change")} beside what you typed)`}; cells run again then. Next try in{" "}
             {Math.max(0, Math.ceil((connection.retryAt - now) / 1000))} s.
           </span>
           <button

@@ -33,6 +33,13 @@ export class EditorFocus {
     this.#notify();
   }
 
+  /** The cell has another id now. */
+  rename(from: string, to: string): void {
+    if (this.#cell !== from) return;
+    this.#cell = to;
+    this.#notify();
+  }
+
   of(cell: string): FocusRequest | null {
     return this.#cell === cell ? this.#request : null;
   }
