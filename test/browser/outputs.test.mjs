@@ -61,7 +61,7 @@ scenario("texts, tables, trees and formulas look as a person expects, and a trac
 
   const table = page.output(4).getByRole("region", { name: "Data frame" });
   await table.scrollIntoViewIfNeeded();
-  const column = async (n) => (await table.locator(`tbody tr > :nth-child(${n + 1})`).allInnerTexts()).map((text) => text.trim());
+  const column = async (n) => (await table.locator(`tbody tr > :nth-child(${n})`).allInnerTexts()).map((text) => text.trim());
   await eventually(async () => assert.equal((await column(1)).length, 50));
   assert.match(await table.locator("thead").innerText(), /n\s+int64\s+word\s+(object|str|string)\s+share\s+float64/);
   await page.output(4).getByRole("button", { name: "Next" }).click();

@@ -74,6 +74,7 @@ export function CodeEditor({ cell, kind, text, label, hint, models, commands, fo
   const host = useRef<HTMLDivElement>(null);
   const editorRef = useRef<Editor | null>(null);
   const commandsRef = useRef(commands);
+  const answered = useRef(-1);
   const [editing, setEditing] = useState<Editing | null>(null);
   const near = useNear(host);
   const [focused, setFocused] = useState(false);
@@ -165,7 +166,8 @@ export function CodeEditor({ cell, kind, text, label, hint, models, commands, fo
   useEffect(() => {
     const editor = editorRef.current;
     const model = editor?.getModel();
-    if (!focus || !editor || !model) return;
+    if (!focus || !editor || !model || answered.current === focus.token) return;
+    answered.current = focus.token;
     if (focus.at === "start") editor.setPosition({ lineNumber: 1, column: 1 });
     else if (focus.at === "end") editor.setPosition(model.getFullModelRange().getEndPosition());
     else if (focus.at !== "keep") {

@@ -72,6 +72,16 @@ describe("a graph's layout", () => {
     expect(layout.height).toBe(at("l4").y + box.height / 2);
   });
 
+  it("puts parts that nothing joins side by side as far as the widest reaches", () => {
+    const { at, layout } = graph("a>b a>c a>d e>f g>h i>j k>l", ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "lone"]);
+    expect(layout.width).toBe(340);
+    expect(at("e").y).toBeGreaterThan(at("b").y + box.height);
+    expect([at("e").y, at("g").y, at("i").y]).toEqual([at("e").y, at("e").y, at("e").y]);
+    expect(at("k").y).toBeGreaterThan(at("f").y + box.height);
+    expect(at("lone").y).toBeGreaterThan(at("l").y + box.height);
+    expect(layout.edges.every((edge) => edge.length >= 2)).toBe(true);
+  });
+
   it("lays a cycle out, too, and a cell that reads itself", () => {
     const { at, layout } = graph("a>b b>c c>a c>c");
     expect(new Set(["a", "b", "c"].map((id) => at(id).y)).size).toBe(3);

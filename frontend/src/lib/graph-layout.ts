@@ -38,36 +38,68 @@ interface Slot {
 const gapX = 20;
 const gapY = 46;
 const passWidth = 6;
-/** Nodes without edges fill rows of at least this width. */
+/** What is not joined is put side by side in rows of at least this width. */
 const shortestRow = 320;
 const orderSweeps = 8;
 const placeSweeps = 6;
 
 /**
- * Lays a graph out in layers, each node below all that lead to it, and below
- * them in rows the nodes that have no edges, in the order given. Edges of a cycle that close it are
+ * Lays a graph out in layers, each node below all that lead to it. Parts that
+ * no edge joins stand side by side as far as the widest of them reaches, those
+ * of one node last, in the order given. Edges of a cycle that close it are
  * laid as if they led the other way. (K. Sugiyama, S. Tagawa, M. Toda, Methods
  * for Visual Understanding of Hierarchical System Structures, IEEE Trans. SMC
  * 11 (1981): layers by the longest path, order by barycentres, and places by
  * the least squares that keep the order.)
  */
 export function layOut(nodes: readonly LayoutNode[], edges: readonly LayoutEdge[]): Layout {
-  const joined = new Set(edges.flatMap(({ from, to }) => (from === to ? [] : [from, to])));
-  const layout = layOutJoined(nodes.filter(({ id }) => joined.has(id)), edges);
-  const placed = new Map(layout.nodes);
-  let { width, height } = layout;
-  const room = Math.max(width, shortestRow);
-  let [x, top, tallest] = [0, height === 0 ? 0 : height + gapY, 0];
-  for (const node of nodes) {
-    if (joined.has(node.id)) continue;
-    if (x > 0 && x + node.width > room) [x, top, tallest] = [0, top + tallest + gapX, 0];
-    placed.set(node.id, { x: x + node.width / 2, y: top + node.height / 2 });
-    tallest = Math.max(tallest, node.height);
-    width = Math.max(width, x + node.width);
-    height = Math.max(height, top + node.height);
-    x += node.width + gapX;
+  const parts = partsOf(nodes, edges).map((part) => {
+    const ids = new Set(part.map(({ id }) => id));
+    const inside = edges.flatMap((edge, index) => (ids.has(edge.from) && ids.has(edge.to) ? [{ ...edge, index }] : []));
+    return { inside, alone: part.length === 1, layout: layOutJoined(part, inside) };
+  });
+  const room = Math.max(shortestRow, ...parts.map(({ layout }) => layout.width));
+  const placed = new Map<string, Point>();
+  const lines: Point[][] = edges.map(() => []);
+  let [x, top, tallest, width, height] = [0, 0, 0, 0, 0];
+  let single = false;
+  for (const { inside, alone, layout } of [...parts.filter((part) => !part.alone), ...parts.filter((part) => part.alone)]) {
+    if (x > 0 && (x + layout.width > room || alone !== single)) [x, top, tallest] = [0, top + tallest + (single ? gapX : gapY), 0];
+    single = alone;
+    const shift = (point: Point): Point => ({ x: point.x + x, y: point.y + top });
+    for (const [id, point] of layout.nodes) placed.set(id, shift(point));
+    inside.forEach(({ index }, at) => (lines[index] = (layout.edges[at] ?? []).map(shift)));
+    tallest = Math.max(tallest, layout.height);
+    width = Math.max(width, x + layout.width);
+    height = Math.max(height, top + layout.height);
+    x += layout.width + gapX;
   }
-  return { nodes: placed, edges: layout.edges, width, height };
+  return { nodes: placed, edges: lines, width, height };
+}
+
+/** The nodes that edges join, together; each part in the order given, as are the parts by their first nodes. */
+function partsOf(nodes: readonly LayoutNode[], edges: readonly LayoutEdge[]): LayoutNode[][] {
+  const near = new Map<string, string[]>(nodes.map(({ id }) => [id, []]));
+  for (const { from, to } of edges) {
+    if (!near.has(from) || !near.has(to)) continue;
+    near.get(from)?.push(to);
+    near.get(to)?.push(from);
+  }
+  const partOf = new Map<string, number>();
+  const parts: LayoutNode[][] = [];
+  for (const node of nodes) {
+    if (!partOf.has(node.id)) {
+      const queue = [node.id];
+      const number = parts.push([]) - 1;
+      for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+        if (partOf.has(id)) continue;
+        partOf.set(id, number);
+        queue.push(...(near.get(id) ?? []));
+      }
+    }
+    parts[partOf.get(node.id) ?? 0]?.push(node);
+  }
+  return parts;
 }
 
 function layOutJoined(nodes: readonly LayoutNode[], edges: readonly LayoutEdge[]): Layout {

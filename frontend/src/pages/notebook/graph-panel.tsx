@@ -83,6 +83,8 @@ const nearest = 2;
 const furthest = 0.15;
 const margin = 16;
 const zoomStep = 1.25;
+/** Smaller than this, the words in the nodes can't be read. */
+const readable = 0.55;
 
 function GraphView({ drawing, onGo }: { drawing: Drawing; onGo: (cell: string) => void }) {
   const { layout, ids, edges } = drawing;
@@ -92,19 +94,19 @@ function GraphView({ drawing, onGo }: { drawing: Drawing; onGo: (cell: string) =
   const view = useRef<HTMLDivElement>(null);
   const [camera, setCamera] = useState<Camera>({ x: margin, y: margin, zoom: 1 });
   const [active, setActive] = useState<string | null>(null);
-  /** As long as nobody moved the picture, all of it is shown. */
+  /** As long as nobody moved the picture, all of it is shown, or what of it can be read. */
   const [moved, setMoved] = useState(false);
+  const [whole, setWhole] = useState(false);
   const related = useMemo(() => (active === null ? null : relatives(active, edges)), [active, edges]);
 
   const fit = useCallback(() => {
     const element = view.current;
     if (!element) return;
     const { clientWidth, clientHeight } = element;
-    const zoom = clamp(
-      Math.min(1, (clientWidth - 2 * margin) / layout.width, (clientHeight - 2 * margin) / layout.height),
-    );
-    setCamera({ zoom, x: (clientWidth - layout.width * zoom) / 2, y: Math.min(3 * margin, Math.max(margin, (clientHeight - layout.height * zoom) / 2)) });
-  }, [layout]);
+    const fitting = Math.min(1, (clientWidth - 2 * margin) / layout.width, (clientHeight - 2 * margin) / layout.height);
+    const zoom = clamp(whole ? fitting : Math.max(readable, fitting));
+    setCamera({ zoom, x: Math.max(zoom > fitting ? margin : 0, (clientWidth - layout.width * zoom) / 2), y: Math.min(3 * margin, Math.max(margin, (clientHeight - layout.height * zoom) / 2)) });
+  }, [layout, whole]);
 
   useLayoutEffect(() => {
     const element = view.current;
@@ -151,13 +153,18 @@ function GraphView({ drawing, onGo }: { drawing: Drawing; onGo: (cell: string) =
     setCamera((now) => ({ ...now, x: now.x + dx, y: now.y + dy }));
   });
 
+  const showAll = () => {
+    setWhole(true);
+    setMoved(false);
+  };
+
   const onKeyDown = (event: KeyboardEvent) => {
     const step = 60;
     const moves: Record<string, () => void> = {
       "+": () => { zoomAt(zoomStep); },
       "=": () => { zoomAt(zoomStep); },
       "-": () => { zoomAt(1 / zoomStep); },
-      "0": () => { setMoved(false); },
+      "0": showAll,
       ArrowLeft: () => { pan.by(step, 0); },
       ArrowRight: () => { pan.by(-step, 0); },
       ArrowUp: () => { pan.by(0, step); },
@@ -230,7 +237,7 @@ function GraphView({ drawing, onGo }: { drawing: Drawing; onGo: (cell: string) =
         <button type="button" className="icon-button" aria-label="Zoom out" title="Zoom out (-)" onClick={() => { zoomAt(1 / zoomStep); }}>
           <Icon name="minus" />
         </button>
-        <button type="button" className="icon-button" aria-label="Show all" title="Show all (0)" onClick={() => { setMoved(false); }}>
+        <button type="button" className="icon-button" aria-label="Show all" title="Show all (0)" onClick={showAll}>
           <Icon name="fit" />
         </button>
       </div>

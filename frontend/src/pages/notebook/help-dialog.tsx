@@ -1,4 +1,5 @@
 import { Dialog } from "../../ui/dialog.tsx";
+import { Icon } from "../../ui/icon.tsx";
 
 const groups: [title: string, keys: [keys: string, does: string][]][] = [
   [
@@ -40,6 +41,9 @@ const groups: [title: string, keys: [keys: string, does: string][]][] = [
 export function HelpDialog({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Keyboard" className="help" onClose={onClose}>
+      <button type="button" className="icon-button" aria-label="Close" title="Close (Esc)" onClick={onClose}>
+        <Icon name="close" />
+      </button>
       {groups.map(([title, keys]) => (
         <section key={title}>
           <h3>{title}</h3>
@@ -55,11 +59,6 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
           </dl>
         </section>
       ))}
-      <div className="dialog-actions">
-        <button type="button" className="button" onClick={onClose}>
-          Close
-        </button>
-      </div>
     </Dialog>
   );
 }

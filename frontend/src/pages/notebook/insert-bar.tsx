@@ -23,7 +23,7 @@ export function InsertBar({ after, position, last }: Props) {
   const kinds: readonly CellKind[] = sql ? ["python", "markdown", "sql"] : ["python", "markdown"];
   const insert = (kind: CellKind) => void commands.insert(kind, after);
   return (
-    <div className="insert-bar" data-small={small}>
+    <div className="insert-bar" data-last={last} data-small={small}>
       <span className="insert-line" aria-hidden="true" />
       {small ? (
         <Menu

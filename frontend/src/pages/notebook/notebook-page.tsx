@@ -314,8 +314,8 @@ function Banners() {
       {connection.kind === "waiting" && (
         <p className="banner" data-tone="warning" role="status" data-testid="offline">
           <span>
-            Not connected. What you change is kept here and sent when the service is back
-            {waiting > 0 && ` (${count(waiting, "change")} beside what you typed)`}; cells run again then. Next try in{" "}
+            Not connected: cells can't run. What you change is kept here{waiting > 0 && ` (${count(waiting, "change")} beside texts)`}{" "}
+            and sent later. Next try in{" "}
             {Math.max(0, Math.ceil((connection.retryAt - now) / 1000))} s.
           </span>
           <button

@@ -26,7 +26,10 @@ interface Props {
 
 const staleCount = (store: NotebookStore) =>
   Object.values(store.state?.cells ?? {}).filter(
-    (cell) => cell.kind !== "markdown" && (cell.status === "stale" || cell.status === "new"),
+    (cell) =>
+      cell.kind !== "markdown" &&
+      // In a cell that is still empty nothing waits to be run.
+      (cell.status === "stale" || (cell.status === "new" && store.text(cell.id).trim() !== "")),
   ).length;
 const modeOf = (store: NotebookStore) => store.state?.mode ?? "auto";
 const runOf = (store: NotebookStore) => store.state?.run ?? null;
@@ -295,11 +298,11 @@ function SaveState() {
 const kernelOf = (store: NotebookStore) => store.state?.kernel.status ?? "none";
 const connectionOf = (store: NotebookStore) => store.connection.kind;
 const kernelWords = {
-  none: "no kernel yet",
-  starting: "kernel starting",
+  none: "not started",
+  starting: "starting",
   idle: "ready",
   busy: "running",
-  dead: "kernel stopped",
+  dead: "stopped",
 } as const;
 
 function KernelState() {
