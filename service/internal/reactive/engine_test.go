@@ -386,6 +386,42 @@ func TestReasonsSayWhoAskedAndThroughWhichNamesItCame(t *testing.T) {
 	require.Equal(t, Reason{Because: BecauseInput, CellID: "c1", Names: []string{"a", "b"}}, plan.Reasons["c2"])
 }
 
+func TestWhatHundredsOfCellsAreInNamesSomeOfThemAndStopsAll(t *testing.T) {
+	const many = 300
+	var programs []program
+	for i := range many {
+		programs = append(programs, binds(fmt.Sprint("n", i)))
+	}
+	name := func(i int) string { return fmt.Sprint("c", i+1) }
+	w := page(notebook.Auto, programs...)
+	require.Len(t, w.vars, many)
+
+	// A circle through all of them.
+	for i := range many {
+		w.edit(name(i), programs[i].reading(fmt.Sprint("n", (i+1)%many)))
+	}
+	err := w.e.View("c2").Error
+	require.Equal(t, notebook.ErrCycle, err.Kind)
+	require.Len(t, err.Cells, maxNamed)
+	require.Equal(t, []string{"c1", "c3", "c4"}, err.Cells[:3])
+	require.Len(t, err.Names, maxNamed)
+	require.Contains(t, err.Message, fmt.Sprintf(" and %d more: none can run", many-maxNamed))
+	require.Empty(t, w.request("c2"))
+	require.Empty(t, w.vars, "what they left is gone, also of those that are not named")
+
+	// A name that all of them define, and who reads it.
+	for i := range many {
+		w.edit(name(i), binds("x"))
+	}
+	reader := w.insert(0, binds().reading("x"))
+	err = w.e.View("c2").Error
+	require.Equal(t, notebook.ErrMultipleDefinition, err.Kind)
+	require.Equal(t, []string{"x"}, err.Names)
+	require.Len(t, err.Cells, maxNamed)
+	require.Equal(t, []string{"c1", "c3", "c4"}, err.Cells[:3])
+	require.Len(t, w.e.View(reader).BlockedBy, maxNamed)
+}
+
 func TestReferencesLeaveOutBuiltinsThatNoCellDefines(t *testing.T) {
 	w := page(notebook.Auto, binds("a").reading("max", "b"))
 	require.Equal(t, []string{"b"}, w.e.References("c1"))

@@ -13,6 +13,7 @@ package reactive
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
@@ -43,7 +44,7 @@ type cell struct {
 
 	// What the graph says.
 	graphError *notebook.CellError // multiple definition or cycle
-	cyclic     bool                // it is below itself
+	circle     *circle             // that it is on, or nil: then it is not below itself
 	blockers   []*cell             // the failed cells above, in page order
 	disablers  []*cell             // the disabled cells above, in page order
 
@@ -66,6 +67,21 @@ type cell struct {
 	marked bool // may belong to other sets
 
 	visit visit // of the graph search under way
+}
+
+// maxNamed is how many cells an error or a state names, and names of variables:
+// there may be thousands, and each would name all others.
+const maxNamed = 50
+
+// circle is cells that need each other.
+type circle struct {
+	members []*cell  // in page order
+	names   []string // through which they do, sorted, at most maxNamed
+	more    int      // how many names there are besides
+	// The nearest disabled cells above any of them, if none of them is disabled
+	// itself; found once, when the first one asks.
+	disablers []*cell
+	known     bool
 }
 
 // visit is what a search notes of a cell; it counts for one search only.
@@ -281,10 +297,12 @@ func (e *Engine) components(cells []*cell) [][]*cell {
 // to what is below them. Walking edges upwards makes the components come out
 // with parents first, so one pass is enough.
 func (e *Engine) survey() {
+	rivals := map[string][]*cell{}
 	for _, component := range e.components(e.page) {
+		circle := e.circleOf(component)
 		for _, c := range component {
-			c.cyclic = len(component) > 1
-			graphError := e.graphErrorOf(c, component)
+			c.circle = circle
+			graphError := e.graphErrorOf(c, rivals)
 			if !sameError(graphError, c.graphError) {
 				c.graphError = graphError
 				e.touch(c)
@@ -314,7 +332,7 @@ func (e *Engine) inherit(c *cell) {
 				blockers = append(blockers, p.blockers...)
 			}
 			switch {
-			case c.cyclic: // what is handed round in a circle never ends
+			case c.circle != nil: // what is handed round in a circle never ends
 			case p.disabled:
 				disablers = append(disablers, p)
 			default:
@@ -322,11 +340,11 @@ func (e *Engine) inherit(c *cell) {
 			}
 		})
 	}
-	if c.cyclic {
+	if c.circle != nil {
 		disablers = e.disabledAbove(c)
 	}
 	if len(blockers)+len(disablers) > 0 {
-		blockers, disablers = inPageOrder(blockers), inPageOrder(disablers)
+		blockers, disablers = firstOf(inPageOrder(blockers)), firstOf(inPageOrder(disablers))
 	}
 	if !slices.Equal(blockers, c.blockers) || !slices.Equal(disablers, c.disablers) {
 		c.blockers, c.disablers = blockers, disablers
@@ -334,25 +352,34 @@ func (e *Engine) inherit(c *cell) {
 	}
 }
 
-// disabledAbove finds the nearest disabled cells above c, other than c.
+// disabledAbove finds the nearest disabled cells above one on a circle, other
+// than itself.
 func (e *Engine) disabledAbove(c *cell) []*cell {
+	if c.circle.known {
+		return c.circle.disablers
+	}
 	var found []*cell
-	seen := map[*cell]bool{c: true}
+	e.searches++
+	c.visit.search = e.searches
 	stack := []*cell{c}
 	for len(stack) > 0 {
 		top := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		e.names.parents(top, func(p *cell, _ string) {
 			switch {
-			case seen[p]:
+			case p.visit.search == e.searches:
 				return
 			case p.disabled:
 				found = append(found, p)
 			default:
 				stack = append(stack, p)
 			}
-			seen[p] = true
+			p.visit.search = e.searches
 		})
+	}
+	if !slices.ContainsFunc(c.circle.members, func(member *cell) bool { return member.disabled }) {
+		found = firstOf(inPageOrder(found))
+		c.circle.disablers, c.circle.known = found, true
 	}
 	return found
 }
@@ -369,14 +396,33 @@ func inPageOrder(cells []*cell) []*cell {
 	return slices.Compact(cells)
 }
 
+// firstOf returns the cells that are named.
+func firstOf(cells []*cell) []*cell { return cells[:min(len(cells), maxNamed)] }
+
+// othersThan returns the cells that are named beside c.
+func othersThan(c *cell, cells []*cell) []*cell {
+	others := make([]*cell, 0, min(len(cells), maxNamed))
+	for _, d := range cells {
+		if len(others) == maxNamed {
+			break
+		}
+		if d != c {
+			others = append(others, d)
+		}
+	}
+	return others
+}
+
 // failing tells whether what depends on c can't run because of c itself. A cell
 // that failed and is blocked since then hands down what blocks it.
 func (c *cell) failing() bool {
 	return c.graphError != nil || c.outcome == failed && len(c.blockers) == 0
 }
 
-func (e *Engine) graphErrorOf(c *cell, component []*cell) *notebook.CellError {
-	if others, names := e.codefiners(c); len(names) > 0 {
+// graphErrorOf returns what keeps c from running, or nil. Rivals are who defines
+// a name in page order, as far as they were found already.
+func (e *Engine) graphErrorOf(c *cell, rivals map[string][]*cell) *notebook.CellError {
+	if others, names := e.codefiners(c, rivals); len(names) > 0 {
 		err := notebook.NewError(notebook.ErrMultipleDefinition, "MultipleDefinitionError", "")
 		err.Names, err.Cells = names, ids(others)
 		var loops []string
@@ -385,54 +431,63 @@ func (e *Engine) graphErrorOf(c *cell, component []*cell) *notebook.CellError {
 				loops = append(loops, "_"+name)
 			}
 		}
-		err.Message = list(names) + verb(names, " is", " are") + " defined in other cells, too: a name belongs to one cell; rename it or put both into one cell"
+		err.Message = list(names, 0) + verb(names, " is", " are") + " defined in other cells, too: a name belongs to one cell; rename it or put both into one cell"
 		if len(loops) > 0 {
-			err.Message += ", or call the loop variable " + list(loops) + ", which stays private to its cell"
+			err.Message += ", or call the loop variable " + list(loops, 0) + ", which stays private to its cell"
 		}
 		return err
 	}
-	if len(component) < 2 {
+	if c.circle == nil {
 		return nil
 	}
-	members := map[*cell]bool{}
-	for _, m := range component {
-		members[m] = true
-	}
-	names := map[string]bool{}
-	for _, m := range component {
-		e.names.children(m, func(child *cell, name string) {
-			if members[child] {
-				names[name] = true
-			}
-		})
-	}
-	others := make([]*cell, 0, len(component)-1)
-	for _, m := range component {
-		if m != c {
-			others = append(others, m)
-		}
-	}
 	err := notebook.NewError(notebook.ErrCycle, "CycleError", "")
-	err.Names, err.Cells = slices.Sorted(maps.Keys(names)), ids(inPageOrder(others))
-	err.Message = "these cells need each other through " + list(err.Names) + ": none can run first; merge them, or break the circle by another name"
+	err.Names, err.Cells = c.circle.names, ids(othersThan(c, c.circle.members))
+	err.Message = "these cells need each other through " + list(err.Names, c.circle.more) + ": none can run first; merge them, or break the circle by another name"
 	return err
 }
 
+// circleOf returns the circle that a component is, or nil if it is none.
+func (e *Engine) circleOf(component []*cell) *circle {
+	if len(component) < 2 {
+		return nil
+	}
+	members := make(map[*cell]struct{}, len(component))
+	for _, m := range component {
+		members[m] = struct{}{}
+	}
+	names := map[string]struct{}{}
+	for _, m := range component {
+		e.names.children(m, func(child *cell, name string) {
+			if _, on := members[child]; on {
+				names[name] = struct{}{}
+			}
+		})
+	}
+	found := &circle{members: inPageOrder(slices.Clone(component)), names: slices.Sorted(maps.Keys(names))}
+	if n := len(found.names); n > maxNamed {
+		found.names, found.more = found.names[:maxNamed], n-maxNamed
+	}
+	return found
+}
+
 // codefiners returns the other cells that define a name of c's, and the names.
-func (e *Engine) codefiners(c *cell) (others []*cell, names []string) {
+func (e *Engine) codefiners(c *cell, rivals map[string][]*cell) (others []*cell, names []string) {
 	for _, name := range c.analysis.Defines {
-		definers := e.names.definers[name]
-		if len(definers) < 2 {
+		if len(e.names.definers[name]) < 2 {
 			continue
 		}
 		names = append(names, name)
-		for d := range definers {
-			if d != c {
-				others = append(others, d)
-			}
+		if rivals[name] == nil {
+			rivals[name] = e.definers(name)
 		}
+		others = append(others, othersThan(c, rivals[name])...)
 	}
-	return inPageOrder(others), names
+	return firstOf(inPageOrder(others)), names
+}
+
+// definers returns the cells that define a name, in page order.
+func (e *Engine) definers(name string) []*cell {
+	return inPageOrder(slices.Collect(maps.Keys(e.names.definers[name])))
 }
 
 func ids(cells []*cell) []string {
@@ -443,8 +498,12 @@ func ids(cells []*cell) []string {
 	return out
 }
 
-func list(names []string) string {
-	if len(names) < 2 {
+// list puts names into a sentence; more is how many there are besides.
+func list(names []string, more int) string {
+	switch {
+	case more > 0:
+		return strings.Join(names, ", ") + " and " + strconv.Itoa(more) + " more"
+	case len(names) < 2:
 		return strings.Join(names, "")
 	}
 	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]

@@ -39,10 +39,14 @@ type planner struct {
 	asked   map[*cell]bool
 	reasons map[*cell]Reason
 	order   []*cell // in which they were added: what a reason refers to comes first
+
+	// Of graph errors, what is in the plan with all its cells.
+	circles map[*circle]bool
+	shared  map[string]bool // names that several cells define
 }
 
 func (e *Engine) newPlan() *planner {
-	return &planner{e: e, asked: map[*cell]bool{}, reasons: map[*cell]Reason{}}
+	return &planner{e: e, asked: map[*cell]bool{}, reasons: map[*cell]Reason{}, circles: map[*circle]bool{}, shared: map[string]bool{}}
 }
 
 // add puts a cell into the plan, unless it is there already or can't ever run.
@@ -137,9 +141,26 @@ func (p *planner) addConflicting() {
 		if c.graphError == nil {
 			continue
 		}
-		for _, id := range c.graphError.Cells {
-			p.add(p.e.cells[id], Reason{Because: BecauseInput, CellID: c.id, Names: c.graphError.Names})
+		why := Reason{Because: BecauseInput, CellID: c.id, Names: c.graphError.Names}
+		if c.graphError.Kind == notebook.ErrCycle {
+			if !p.circles[c.circle] {
+				p.circles[c.circle] = true
+				p.addAll(c.circle.members, why)
+			}
+			continue
 		}
+		for _, name := range c.graphError.Names {
+			if !p.shared[name] {
+				p.shared[name] = true
+				p.addAll(p.e.definers(name), why)
+			}
+		}
+	}
+}
+
+func (p *planner) addAll(cells []*cell, why Reason) {
+	for _, c := range cells {
+		p.add(c, why)
 	}
 }
 
