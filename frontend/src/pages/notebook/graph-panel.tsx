@@ -83,8 +83,8 @@ const nearest = 2;
 const furthest = 0.15;
 const margin = 16;
 const zoomStep = 1.25;
-/** Smaller than this, the words in the nodes can't be read. */
-const readable = 0.55;
+/** On a view narrower than this, in px, more of a graph would be too small to be read. */
+const narrow = 480;
 
 function GraphView({ drawing, onGo }: { drawing: Drawing; onGo: (cell: string) => void }) {
   const { layout, ids, edges } = drawing;
@@ -104,6 +104,7 @@ function GraphView({ drawing, onGo }: { drawing: Drawing; onGo: (cell: string) =
     if (!element) return;
     const { clientWidth, clientHeight } = element;
     const fitting = Math.min(1, (clientWidth - 2 * margin) / layout.width, (clientHeight - 2 * margin) / layout.height);
+    const readable = clientWidth < narrow ? 0.7 : 0.5;
     const zoom = clamp(whole ? fitting : Math.max(readable, fitting));
     setCamera({ zoom, x: Math.max(zoom > fitting ? margin : 0, (clientWidth - layout.width * zoom) / 2), y: Math.min(3 * margin, Math.max(margin, (clientHeight - layout.height * zoom) / 2)) });
   }, [layout, whole]);

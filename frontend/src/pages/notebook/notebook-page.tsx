@@ -162,6 +162,10 @@ function NotebookContent() {
     setPalette(paletteEntries());
   };
   usePaletteKeys(openPalette);
+  useEffect(() => {
+    // On its way while the notebook is, not after it; whoever needs it sees whether it comes.
+    if (view !== "app") import("../../editor/monaco.ts").catch(() => undefined);
+  }, [view]);
   usePageTitle(connection.kind === "missing" ? "Notebook not found" : name, running);
 
   if (connection.kind === "missing") {
