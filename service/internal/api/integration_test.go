@@ -357,7 +357,10 @@ func TestReloadingAndReconnectingDuringARunLosesNothing(t *testing.T) {
 		}
 		page := shown{text: map[string]string{}}
 		connections := 0
-		for !page.ended && !(reload && page.text[n.Cells[1].ID] != "") {
+		// A snapshot of after the run tells all that it has shown, and no event
+		// follows it.
+		over := func() bool { return page.ended || reload && page.text[n.Cells[1].ID] != "" }
+		for !over() {
 			query := ""
 			if !reload && connections > 0 {
 				query = fmt.Sprintf("?epoch=%s&after=%d", page.epoch, page.seq)
@@ -375,7 +378,7 @@ func TestReloadingAndReconnectingDuringARunLosesNothing(t *testing.T) {
 					w.do("POST", "/api/notebooks/"+n.ID+"/run", "", 202, nil)
 					break
 				}
-				if page.ended {
+				if over() {
 					break
 				}
 			}

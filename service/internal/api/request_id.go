@@ -40,5 +40,6 @@ func (ids requestIDs) of(r *http.Request) string {
 }
 
 func (ids requestIDs) next() string {
-	return ids.prefix + strconv.FormatUint(ids.last.Add(1), 36)
+	var name [32]byte
+	return string(strconv.AppendUint(append(name[:0], ids.prefix...), ids.last.Add(1), 36))
 }

@@ -49,6 +49,7 @@ func (s *Session) begin(plan reactive.Plan, asked bool) *run {
 		}
 		s.run = r
 		s.idleSince.Store(0)
+		s.announced = time.Time{} // that it has begun is told at once
 	}
 	r.failed = r.failed || plan.Failed
 	for id, reason := range plan.Reasons {
