@@ -443,9 +443,9 @@ export interface components {
             name: string;
             message: string;
             traceback: string[];
-            /** @description of a graph error: the names involved */
+            /** @description of a graph error: the names involved, of a cycle at most 50 */
             names: string[];
-            /** @description of a graph error: the other cells involved */
+            /** @description of a graph error: the other cells involved, at most 50 */
             cells: components["schemas"]["ID"][];
         };
         Output: {
