@@ -494,8 +494,12 @@ func (s *Session) updateCell(id string, ifMatch int64, p CellPatch) error {
 	err = s.commit(ifMatch, func(draft *notebook.Notebook) (Change, error) {
 		change := Change{Moved: moved}
 		if written {
-			draft.Cells[s.page.index(id)] = next
+			at := s.page.index(id)
+			draft.Cells[at] = next
 			change.Written = []string{id}
+			if !moved {
+				change.At = []int{at}
+			}
 			if len(next.Source) > len(old.Source) {
 				if err := draft.CheckSize(); err != nil {
 					return Change{}, err

@@ -38,6 +38,8 @@ type Change struct {
 	// disabled, connection, result) changed; Moved says that the order did.
 	Written []string
 	Moved   bool
+	// At, if it is not nil, are the places of Written on the page. See Place.
+	At []int
 	// Ran are ids of cells whose results changed (status, error, blocked_by,
 	// defines, references, outputs, counts, times). Without a Base, results
 	// with a lower execution_count than those in the store are dropped
@@ -46,4 +48,13 @@ type Change struct {
 	// Removed are ids of cells that are gone. Results for a cell that is not
 	// in the store (any more) are dropped silently.
 	Removed []string
+}
+
+// Place returns where on the page the i-th of Written stands, or -1 if it was
+// removed since.
+func (c Change) Place(i int) int {
+	if c.At != nil {
+		return c.At[i]
+	}
+	return c.Notebook.Index(c.Written[i])
 }

@@ -206,8 +206,8 @@ func apply(ctx context.Context, tx pgx.Tx, c session.Change) error {
 		if len(c.Removed) > 0 {
 			w.batch.Queue(`DELETE FROM cells WHERE notebook_id = $1 AND id = ANY($2)`, n.ID, c.Removed)
 		}
-		for _, id := range c.Written {
-			if i := n.Index(id); i >= 0 { // else written and removed since
+		for k := range c.Written {
+			if i := c.Place(k); i >= 0 { // else written and removed since
 				w.cell(n.ID, i, n.Cells[i])
 			}
 		}

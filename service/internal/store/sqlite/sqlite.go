@@ -450,8 +450,8 @@ func (st *statements) document(ctx context.Context, c session.Change) error {
 		}
 	}
 	arrange := c.Moved
-	for _, id := range c.Written {
-		i := n.Index(id)
+	for k, id := range c.Written {
+		i := c.Place(k)
 		if i < 0 {
 			continue // written and removed since
 		}
