@@ -142,6 +142,7 @@ scenario("an edit made elsewhere meanwhile is shown beside one's own, and one of
         await page.says(1, "step 2");
 
         watch.expect(unreachable);
+        watch.expect(/412/); // a save that another edit of this page overtook, and that is made again
         await line.cut();
         await tab.getByTestId("offline").waitFor();
         assert.match(await tab.getByTestId("kernel-status").innerText(), /offline/);

@@ -21,6 +21,8 @@ export interface Draft {
 export interface DraftOptions {
   save: (cell: string, text: string, ifMatch: number | undefined) => Promise<Versioned<Cell>>;
   latest: () => Promise<Notebook>;
+  /** Resolves when no other change is on its way, after which the version would be another. */
+  turn?: () => Promise<unknown>;
   /** Called after any draft changed, and after a source became known otherwise. */
   onChange: () => void;
   /** The pause in typing, in ms, after which a draft is saved. */
@@ -65,10 +67,11 @@ export class Drafts {
   /** The newest version that is known to hold nothing this page hasn't seen. */
   #version = 0;
   #queue: Promise<unknown> = Promise.resolve();
+  #sending: Promise<unknown> | null = null;
   #stopped = false;
 
   constructor(options: DraftOptions) {
-    this.#options = { delay: 400, ...options };
+    this.#options = { delay: 400, turn: () => Promise.resolve(), ...options };
   }
 
   get(cell: string): Draft | undefined {
@@ -144,6 +147,16 @@ export class Drafts {
   /** The notebook, as far as this page has seen it, is at this version. */
   observeVersion(version: number, fresh = false): void {
     this.#version = fresh ? version : Math.max(this.#version, version);
+  }
+
+  /** A change that was made here led to this version: if nothing came between, this page has seen all of it. */
+  follow(version: number): void {
+    if (version === this.#version + 1) this.#version = version;
+  }
+
+  /** Resolves when the save that is on its way, if one is, has been answered. */
+  async answered(): Promise<void> {
+    await this.#sending;
   }
 
   /** The cell is gone. */
@@ -258,17 +271,19 @@ export class Drafts {
   }
 
   async #saveNow(cell: string): Promise<void> {
+    await this.#options.turn();
     const draft = this.#drafts.get(cell);
     if (draft === undefined || draft.state === "conflict") return;
     const text = draft.text;
     this.#inflight.set(cell, text);
     this.#set(cell, { ...draft, state: "saving", problem: null });
-    try {
-      await this.#send(cell, text);
-    } catch (error) {
+    const sending = this.#send(cell, text).catch((error: unknown) => {
       this.#inflight.delete(cell);
       this.#fail(cell, error);
-    }
+    });
+    this.#sending = sending;
+    await sending;
+    this.#sending = null;
   }
 
   async #send(cell: string, text: string): Promise<void> {

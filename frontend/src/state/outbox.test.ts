@@ -17,6 +17,8 @@ class Service {
   /** Its answer to the next request that makes a cell is lost on the way. */
   losesAnswer = false;
   refuses: string | null = null;
+  /** How many saves named a version that was no longer the notebook's. */
+  outdated = 0;
   /** What it has when it is asked for the notebook. */
   cells: Cell[] = cells;
 
@@ -28,6 +30,11 @@ class Service {
       const call = `${init?.method ?? "GET"} ${pathname.replace("/api/notebooks/n1", "")} ${typeof init?.body === "string" ? init.body : ""}`.trim();
       this.calls.push(call);
       if (this.refuses !== null && call.startsWith(this.refuses)) return problem(422, "Unprocessable Content", "no room for it");
+      const ifMatch = new Headers(init?.headers).get("if-match");
+      if (ifMatch !== null && ifMatch !== `"${this.version}"`) {
+        this.outdated += 1;
+        return problem(412, "Precondition Failed");
+      }
       if (call === "GET") return json(notebook(this.cells, { version: this.version }));
       return this.#answer(call, init?.body);
     },
@@ -37,10 +44,11 @@ class Service {
     this.version += 1;
     const headers = { etag: `"${this.version}"` };
     if (call.startsWith("DELETE")) return new Response(null, { status: 204, headers });
-    if (!call.startsWith("POST /cells")) return json(cell({ id: "a" }), { headers });
+    const { kind = "python", source = "" } = JSON.parse(body as string) as NewCell;
+    const [, id = "a"] = /^PATCH \/cells\/(\S+)/.exec(call) ?? [];
+    if (!call.startsWith("POST /cells")) return json(cell({ id, source }), { headers });
     this.made += 1;
     if (this.losesAnswer) throw new TypeError("Failed to fetch");
-    const { kind = "python", source = "" } = JSON.parse(body as string) as NewCell;
     return json(cell({ id: `made-${this.made}`, kind, source }), { status: 201, headers });
   }
 }
@@ -117,7 +125,7 @@ describe("changes while the service is away", () => {
   });
 
   it("keep a new cell what it was on the page when the service gives it an id, with what is typed meanwhile", async () => {
-    const { store, goAway, comeBack } = setup();
+    const { service, store, goAway, comeBack } = setup();
     await goAway();
     const { id } = await store.createCell({ kind: "python", source: "", after: null });
     store.edit(id, "z = 3");
@@ -125,13 +133,21 @@ describe("changes while the service is away", () => {
     store.onRename(renamed);
     comeBack();
     store.edit(id, "z = 34");
+    store.edit("b", "y = 22");
     await vi.waitFor(() => {
       expect(renamed).toHaveBeenCalledWith(id, "made-1");
+    });
+    await vi.waitFor(() => {
+      expect(service.calls).toContain('PATCH /cells/b {"source":"y = 22"}');
     });
     store.edit(id, "z = 345");
     expect(store.idOf(id)).toBe("made-1");
     expect(store.keyOf("made-1")).toBe(id);
     expect(store.text("made-1")).toBe("z = 345");
+    await vi.waitFor(() => {
+      expect(service.calls.at(-1)).toBe('PATCH /cells/made-1 {"source":"z = 345"}');
+    });
+    expect(service.outdated).toBe(0);
     expect(store.state?.order).toEqual(["made-1", "a", "b", "c"]);
     FakeSocket.last().send({ type: "cell.created", seq: 11, version: 2, after: null, cell: cell({ id: "made-1", source: "z = 3" }) });
     expect(store.state?.order).toEqual(["made-1", "a", "b", "c"]);

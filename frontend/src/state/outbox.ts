@@ -134,6 +134,11 @@ export class Outbox {
     return this.#sending;
   }
 
+  /** Resolves when nothing is on its way. */
+  async settled(): Promise<void> {
+    await this.#sending?.catch(() => undefined); // who sends it hears of that
+  }
+
   async #sendAll(): Promise<void> {
     for (;;) {
       const entry = this.#entries.find(({ sent }) => sent === null);

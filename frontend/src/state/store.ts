@@ -76,6 +76,7 @@ export class NotebookStore {
         return this.#client.updateCell(this.id, cell, { source: text }, { ifMatch, keepalive });
       },
       latest: () => this.#client.getNotebook(this.id),
+      turn: () => this.#outbox.settled(),
       onChange: () => {
         this.#keepStranded();
         this.#notify();
@@ -84,6 +85,7 @@ export class NotebookStore {
     });
     this.#outbox = new Outbox({
       send: async (edit) => {
+        await this.#drafts.answered();
         const { version } = await this.#sendKept(edit);
         return { version: version !== null && version > (this.#state?.version ?? 0) ? version : null };
       },
@@ -285,7 +287,8 @@ export class NotebookStore {
       await this.#drafts.settled();
       this.#tried.set(id, { order: new Set(this.#state?.order), source: fields.source ?? "" });
       try {
-        const { value } = await this.#client.createCell(this.id, { ...fields, after: above });
+        const { value, version } = await this.#client.createCell(this.id, { ...fields, after: above });
+        if (version !== null) this.#drafts.follow(version);
         this.#tried.delete(id);
         return value;
       } catch (error) {
@@ -384,6 +387,12 @@ export class NotebookStore {
   }
 
   async #send(edit: Edit): Promise<Sent> {
+    const { version } = await this.#request(edit);
+    if (version !== null) this.#drafts.follow(version);
+    return { version };
+  }
+
+  async #request(edit: Edit): Promise<Sent> {
     switch (edit.type) {
       case "create":
         return this.#sendNew(edit);
@@ -406,7 +415,7 @@ export class NotebookStore {
     if (edit.type === "create") {
       const tried = this.#tried.get(edit.id);
       const made = tried && (await this.#client.getNotebook(this.id)).cells.find((cell) => isMade(cell, edit, tried) && !this.#localOf.has(cell.id));
-      if (made === undefined) return this.#sendNew(edit);
+      if (made === undefined) return this.#send(edit);
       this.#adopt(edit.id, made.id, made.source, 0);
       return { version: null };
     }
