@@ -167,7 +167,7 @@ func apply(t *testing.T, s session.Store) {
 	n.Changed()
 	require.NoError(t, s.Apply(t.Context(), session.Change{
 		Notebook: n.Clone(), Base: base,
-		Written: []string{n.Cells[1].ID, fresh.ID}, Ran: []string{n.Cells[3].ID}, Removed: []string{gone},
+		Written: []string{n.Cells[1].ID, fresh.ID}, At: []int{1, n.Index(fresh.ID)}, Ran: []string{n.Cells[3].ID}, Removed: []string{gone},
 	}))
 
 	want.Name, want.Mode, want.Version, want.UpdatedAt = "Renamed", notebook.Auto, n.Version, n.UpdatedAt
@@ -265,7 +265,7 @@ func removedResults(t *testing.T, s session.Store) {
 	// Written by an earlier change of the same batch and removed by a later one.
 	base := n.Version
 	n.Changed()
-	require.NoError(t, s.Apply(t.Context(), session.Change{Notebook: n.Clone(), Base: base, Written: []string{gone.ID}, Removed: []string{gone.ID}}))
+	require.NoError(t, s.Apply(t.Context(), session.Change{Notebook: n.Clone(), Base: base, Written: []string{gone.ID}, At: []int{-1}, Removed: []string{gone.ID}}))
 	Same(t, n, get(t, s, n.ID))
 }
 
