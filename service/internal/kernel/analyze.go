@@ -145,6 +145,9 @@ func (a *analyzer) analyze(ctx context.Context, sources []string) ([]Analysis, e
 // exchange asks about sources. It returns the answers that came, and if not
 // all did the index of the source on which the analyzer failed, else -1.
 func (a *analyzer) exchange(ctx context.Context, sources []string) (answers []Analysis, failed int, err error) {
+	if a.conn != nil && a.ended() {
+		a.end() // it ended while nobody asked: no source is to blame for it
+	}
 	if a.conn == nil {
 		if err := a.start(ctx); err != nil {
 			return nil, -1, fmt.Errorf("start the analyzer: %w", err)
@@ -264,6 +267,12 @@ func (a *analyzer) start(ctx context.Context) error {
 	}
 	a.conn, a.pidfd = conn, spawned.fd
 	return nil
+}
+
+// ended tells whether the process is no more.
+func (a *analyzer) ended() bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(a.pidfd.Fd()), Events: unix.POLLIN}}, 0)
+	return err == nil && n > 0
 }
 
 // end kills the process; the next request starts another.

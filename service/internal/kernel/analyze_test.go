@@ -13,6 +13,7 @@ import (
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/notebook"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func analyze(t *testing.T, sources ...string) []Analysis {
@@ -253,6 +254,20 @@ func TestAnAnalyzerThatDiesCostsOnlyTheSourceOnWhichItDid(t *testing.T) {
 	found, err := h.Analyze(ctx, []string{"a = 1", "b = a"})
 	require.NoError(t, err)
 	require.Equal(t, words("a"), found[1].References)
+}
+
+func TestAnAnalyzerThatEndedWhileNobodyAskedCostsNoSource(t *testing.T) {
+	h := newTestHost(t, func(o *Options) { o.Spares = -1 })
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	require.NoError(t, h.Check(ctx))
+	require.False(t, h.analyzer.ended())
+	require.NoError(t, unix.PidfdSendSignal(int(h.analyzer.pidfd.Fd()), unix.SIGKILL, nil, 0))
+	require.Eventually(t, h.analyzer.ended, patience, time.Millisecond)
+	found, err := h.Analyze(ctx, []string{"a = 1"})
+	require.NoError(t, err)
+	require.Nil(t, found[0].Error)
+	require.Equal(t, words("a"), found[0].Defines)
 }
 
 // nextIsRead sees that after a source on which it failed, the analyzer reads others.
