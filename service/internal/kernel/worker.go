@@ -126,7 +126,14 @@ func (k *Kernel) PID() int { return k.pid }
 // Whoever runs cells must read it: a kernel whose events nobody takes waits.
 func (k *Kernel) Events() <-chan Event { return k.events }
 
+// alive tells whether the kernel can still be handed out.
 func (k *Kernel) alive() bool {
+	k.mu.Lock()
+	killed := k.killed != ""
+	k.mu.Unlock()
+	if killed {
+		return false // though its end may take a moment to be known
+	}
 	select {
 	case <-k.gone:
 		return false
