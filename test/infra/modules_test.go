@@ -202,7 +202,7 @@ func TestECRExamples(t *testing.T) {
 		t.Parallel()
 		applied(t, "modules/ecr/examples/complete", nil, func(o *terraform.Options, cfg aws.Config) {
 			repository, api := ecrRepository(t, o, cfg)
-			require.Equal(t, "ecr-example/notebook", *repository.RepositoryName)
+			require.Equal(t, named("ecr-example")+"/notebook", *repository.RepositoryName)
 			require.Equal(t, ecrtypes.EncryptionTypeKms, repository.EncryptionConfiguration.EncryptionType)
 			require.Contains(t, *repository.EncryptionConfiguration.KmsKey, ":key/")
 			lifecycle, err := api.GetLifecyclePolicy(t.Context(), &ecr.GetLifecyclePolicyInput{RepositoryName: repository.RepositoryName})

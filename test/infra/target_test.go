@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -276,6 +277,36 @@ func TestSweep(t *testing.T) {
 			require.NoError(t, os.RemoveAll(filepath.Dir(state)))
 		})
 	}
+}
+
+// A run that was killed has left its state and what it made; an emulator stands for
+// the account, and this program, started again, is what sweeps.
+func TestASweepDestroysWhatAKilledRunLeft(t *testing.T) {
+	t.Parallel()
+	takeTurn(t)
+	e := startEmulator(t)
+	empty := inventory(t, e.config(t))
+	const place = "modules/ecr/examples/minimal"
+	dir := copyOf(t, place)
+	o := options(e, dir, map[string]any{"name_prefix": "t1-ecr-minimal"})
+	initialize(t, o)
+	terraform.ApplyContext(t, t.Context(), o)
+	require.NotEqual(t, empty, inventory(t, e.config(t)))
+
+	program, err := os.Executable()
+	require.NoError(t, err)
+	sweep := exec.CommandContext(t.Context(), program, "-test.run=^TestSweep$", "-test.v")
+	sweep.Env = append(os.Environ(), "AWS_TEST_SWEEP=1", "AWS_TEST_REGION="+region, "AWS_TEST_PREFIX=t1", "AWS_TEST_ACCOUNT="+account,
+		"AWS_TEST_IMAGE="+image, "AWS_TEST_NEXT_IMAGE="+nextImage, "AWS_TEST_DOMAIN=example.com", "AWS_TEST_ZONE_ID=Z1",
+		"AWS_TEST_STATES="+filepath.Dir(strings.TrimSuffix(dir, "/"+place)))
+	for name, value := range e.Env {
+		sweep.Env = append(sweep.Env, name+"="+value)
+	}
+	said, err := sweep.CombinedOutput()
+	require.NoError(t, err, "%s", said)
+	require.Contains(t, string(said), "--- PASS: TestSweep/minimal")
+	require.Equal(t, empty, inventory(t, e.config(t)))
+	require.NoDirExists(t, dir)
 }
 
 // alone keeps the tests apart that make identity providers: an account has one of a
