@@ -383,7 +383,7 @@ func TestFrontendCDNExample(t *testing.T) {
 		}
 		watched, err := firewalls.GetLoggingConfiguration(t.Context(), &wafv2.GetLoggingConfigurationInput{ResourceArn: &out.WebACL})
 		require.NoError(t, err)
-		require.Contains(t, watched.LoggingConfiguration.LogDestinationConfigs[0], "aws-waf-logs-cdn-example")
+		require.Contains(t, watched.LoggingConfiguration.LogDestinationConfigs[0], "aws-waf-logs-"+named("cdn-example"))
 
 		deliveries, err := cloudwatchlogs.NewFromConfig(east).DescribeDeliveries(t.Context(), &cloudwatchlogs.DescribeDeliveriesInput{})
 		require.NoError(t, err)
@@ -500,15 +500,16 @@ func TestECSMinimalExample(t *testing.T) {
 
 		// Another image on larger tasks is another revision on the same service, and
 		// touches nothing else but what the image is pulled by.
-		o.Vars = map[string]any{
-			"image":     nextImage,
-			"task_size": map[string]any{"cpu": 1024, "memory": 2048},
+		o.Vars["image"], o.Vars["task_size"] = nextImage, map[string]any{"cpu": 1024, "memory": 2048}
+		changed := plannedChanges(t, o)
+		if !onAWS() { // where both images may be of one registry
+			require.Equal(t, "update", changed["module.ecs.aws_iam_role_policy.execution"])
 		}
+		delete(changed, "module.ecs.aws_iam_role_policy.execution")
 		require.Equal(t, map[string]string{
-			"module.ecs.aws_ecs_task_definition.this":  "delete+create",
-			"module.ecs.aws_ecs_service.this[0]":       "update",
-			"module.ecs.aws_iam_role_policy.execution": "update",
-		}, plannedChanges(t, o))
+			"module.ecs.aws_ecs_task_definition.this": "delete+create",
+			"module.ecs.aws_ecs_service.this[0]":      "update",
+		}, changed)
 		terraform.ApplyContext(t, t.Context(), o)
 		deployed := describeService(t, api, out.Cluster, out.Service)
 		require.Equal(t, service.ServiceArn, deployed.ServiceArn)
@@ -697,7 +698,7 @@ func TestECSBlueGreenExample(t *testing.T) {
 		require.EqualValues(t, 30, group.DeploymentGroupInfo.BlueGreenDeploymentConfiguration.TerminateBlueInstancesOnDeploymentSuccess.TerminationWaitTimeInMinutes)
 
 		// An apply with another image changes no task; it says that a deployment is due.
-		o.Vars = map[string]any{"image": nextImage}
+		o.Vars["image"] = nextImage
 		o.WarningsAsErrors = nil
 		said := terraform.ApplyContext(t, t.Context(), o)
 		require.Contains(t, said, "Check block assertion failed")
@@ -757,9 +758,6 @@ func rollsBack(t *testing.T, o *terraform.Options, api *ecs.Client, waits ...boo
 	healthy := o.Vars
 	for _, wait := range waits {
 		o.Vars = maps.Clone(healthy)
-		if o.Vars == nil {
-			o.Vars = map[string]any{}
-		}
 		o.Vars["image"] = "registry.example.com/notebook@sha256:" + strings.Repeat("0", 64)
 		o.Vars["wait_for_steady_state"] = wait
 		said, err := terraform.ApplyContextE(t, t.Context(), o)
