@@ -47,8 +47,8 @@ func TestShared(t *testing.T) {
 // database another class; more tasks are other bounds. Nothing that holds data or
 // traffic is replaced.
 func TestProduction(t *testing.T) {
-	// It takes twice as long as any other. As the tests that run beside each other begin
-	// when all have come to that line, it has its turn before any of them, and isn't what
+	// It takes twice as long as any other. Parallel tests go on together, once all others
+	// have ended: with its turn taken before that it is among the first, and not what
 	// everybody waits for in the end.
 	takeTurn(t)
 	t.Parallel()
