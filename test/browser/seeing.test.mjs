@@ -116,3 +116,30 @@ scenario("what is wrong is underlined in the source: a syntax error's line, a na
   await page.page.keyboard.press("Tab");
   await page.shows(4, "math.factorial");
 });
+
+scenario("the outline and the variables tell what there is and lead to it; a restart forgets what ran", async ({ notebook, open }) => {
+  const page = await open(await notebook([{ kind: "markdown", source: "# Tides\n\n## Springs" }, "height = 4.2", "spring = height * 1.3\nnames = ['Brest', 'Bergen']"]));
+  const toolbar = page.page.getByRole("toolbar", { name: "Notebook" });
+  await toolbar.getByRole("button", { name: "Outline", exact: true }).click();
+  const outline = page.page.getByRole("complementary", { name: "Outline" });
+  assert.deepEqual((await outline.locator(".outline-heading").allInnerTexts()).map((text) => text.trim()), ["Tides", "Springs"]);
+  await outline.getByText("reads cell 2").waitFor();
+  await outline.getByRole("button", { name: /spring/ }).last().click();
+  await eventually(async () => assert.equal(await page.cell(3).evaluate((cell) => cell === document.activeElement), true));
+
+  await toolbar.getByRole("button", { name: "Variables", exact: true }).click();
+  const variables = page.page.getByRole("complementary", { name: "Variables" });
+  await variables.getByText("Nothing is defined yet").waitFor();
+  await page.page.getByRole("button", { name: "Run all" }).click();
+  await variables.getByRole("button", { name: /^height\s+float\s+4\.2/ }).waitFor();
+  await variables.getByRole("button", { name: /^names\s+list/ }).click();
+  await eventually(async () => assert.equal(await page.cell(3).evaluate((cell) => cell === document.activeElement), true));
+
+  await toolbar.getByRole("button", { name: "Restart" }).click();
+  await page.page.getByRole("menuitem", { name: "Restart", exact: true }).click();
+  await variables.getByText("Nothing is defined yet").waitFor();
+  await toolbar.getByRole("button", { name: "Restart" }).click();
+  await page.page.getByRole("menuitem", { name: "Restart and run all" }).click();
+  await variables.getByRole("button", { name: /^spring\s+float/ }).waitFor();
+  await page.becomes(3, "ok");
+});

@@ -7,9 +7,9 @@ import type { NotebookStore } from "../../state/store.ts";
 import { PanelHead } from "./panel.tsx";
 
 const lastRunOf = (store: NotebookStore) => store.state?.lastRun?.id ?? "";
-const kernelOf = (store: NotebookStore) => store.state?.kernel.status ?? "none";
+const kernelOf = (store: NotebookStore) => store.state?.kernel;
 
-/** The names in the kernel, as of the last run. */
+/** The names in the kernel, as of the last run or restart. */
 export function VariablesPanel({ onClose, onGo }: { onClose: () => void; onGo: (cell: string) => void }) {
   const client = useClient();
   const store = useStore();
@@ -17,10 +17,10 @@ export function VariablesPanel({ onClose, onGo }: { onClose: () => void; onGo: (
   const kernel = useSelect(kernelOf);
   const [variables, setVariables] = useState<Variable[] | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
-  const settled = kernel !== "busy" && kernel !== "starting";
 
   useEffect(() => {
-    if (!settled) return;
+    // Told anew with each change, also where a restart is over before anybody could see it.
+    if (kernel?.status === "busy" || kernel?.status === "starting") return;
     const abort = new AbortController();
     client.variables(store.id, abort.signal).then(
       (found) => {
@@ -34,7 +34,7 @@ export function VariablesPanel({ onClose, onGo }: { onClose: () => void; onGo: (
     return () => {
       abort.abort();
     };
-  }, [client, store, lastRun, settled]);
+  }, [client, store, lastRun, kernel]);
 
   return (
     <aside className="panel" aria-label="Variables">
