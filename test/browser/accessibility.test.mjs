@@ -11,7 +11,15 @@ const scenario = scenarios();
 async function inBothColours(page, state, part) {
   for (const colorScheme of /** @type {const} */ (["light", "dark"])) {
     await page.emulateMedia({ colorScheme });
-    await eventually(async () => assert.equal(await page.evaluate(() => matchMedia("(prefers-color-scheme: dark)").matches), colorScheme === "dark"));
+    await eventually(async () => {
+      const { dark, editors } = await page.evaluate(() => ({
+        dark: matchMedia("(prefers-color-scheme: dark)").matches,
+        // They follow the page a moment later.
+        editors: [...document.querySelectorAll(".code-editor > .monaco-editor")].map((editor) => editor.classList.contains("vs-dark")),
+      }));
+      assert.equal(dark, colorScheme === "dark");
+      assert.ok(editors.every((each) => each === dark), "an editor has the other colours");
+    });
     await requireAccessible(page, `${state}, ${colorScheme}`, part);
   }
 }
