@@ -54,6 +54,7 @@ func TestANoBreakSpaceIsReadAsASpace(t *testing.T) {
 		"x = 5\n\u00a0\u00a0\nx\u00a0\n\u00a0":                                                                    "5",
 		"x = \"\"\"\n\u00a0\u00a0\"\"\"\nif 1:\n\u00a0\u00a0x += '\u2028\x0c'\n\u00a0\u00a0x += '\u00a0'\nlen(x)": "6",
 		"x\u00a0=\u00a06;\u00a0x": "6",
+		"x = 125\u00a0+\u00a00x1f\u00a0\u00a0; [x, 1.5\u00a0, 2j\u00a0]": "[156, 1.5, 2j]",
 	} {
 		require.Equal(t, value, b.run(source).ok().value(), "%q", source)
 	}
@@ -295,7 +296,7 @@ func TestVariablesAreListedWithoutTrustingThem(t *testing.T) {
 
 func TestCompletionsComeFromTheLiveNamespace(t *testing.T) {
 	b := startKernel(t, sharedHost(t))
-	b.run("import math\nclass K:\n    field = 1\n    def method(self, a): pass\n    @property\n    def danger(self): print('ran')\n    def __getattr__(self, n): print('ran')\nvalue = K()\nvalue.own = 2\nvalley = 1").ok()
+	b.run("import math, xml\nclass K:\n    field = 1\n    def method(self, a): pass\n    @property\n    def danger(self): print('ran')\n    def __getattr__(self, n): print('ran')\nvalue = K()\nvalue.own = 2\nvalley = 1").ok()
 	complete := func(source string) map[string]Match {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()

@@ -53,15 +53,17 @@ def parse(source, name):
 def with_spaces(text, fault):
     """Returns the text with spaces for the no-break spaces that Python stumbled
     over, or None if it was something else."""
-    strange = "U+00A0" in str(fault.msg)
-    if NO_BREAK_SPACE not in text or not (strange or isinstance(fault, IndentationError)):
+    message = str(fault.msg)
+    strange = "U+00A0" in message
+    number = message.endswith(" literal")  # the first releases of Python 3.11 blame the number before it
+    if NO_BREAK_SPACE not in text or not (strange or number or isinstance(fault, IndentationError)):
         return None
     lines = LINES.split(text)
     if not 1 <= (fault.lineno or 0) <= len(lines):
         return None
     line = lines[fault.lineno - 1]
     # All that stand together: a part of them would be a part of an indent.
-    start = fault.offset - 1 if strange else 0
+    start = fault.offset - 1 if strange else fault.offset if number else 0
     blanks = BLANKS.match(line, start).group()
     if NO_BREAK_SPACE not in blanks:
         return None
