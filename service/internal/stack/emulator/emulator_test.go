@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	cftypes "github.com/aws/aws-sdk-go-v2/service/cloudfront/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -392,6 +394,35 @@ func TestWhatIsNotImplementedIsRefusedOnce(t *testing.T) {
 			require.Equal(t, http.StatusBadRequest, answer.HTTPStatusCode())
 		})
 	}
+}
+
+// loseFirst loses the first answer to each call, as a network may.
+type loseFirst struct{ lost map[string]bool }
+
+func (l *loseFirst) Do(r *http.Request) (*http.Response, error) {
+	res, err := http.DefaultTransport.RoundTrip(r)
+	if id := r.Header.Get("Amz-Sdk-Invocation-Id"); err == nil && !l.lost[id] {
+		l.lost[id] = true
+		_ = res.Body.Close()
+		return nil, &net.OpError{Op: "read", Err: syscall.ECONNRESET}
+	}
+	return res, err
+}
+
+func TestWhoAsksAgainForALostAnswerGetsIt(t *testing.T) {
+	_, cfg := start(t)
+	lossy := &loseFirst{map[string]bool{}}
+	cfg.HTTPClient = lossy
+	api := ecr.NewFromConfig(cfg)
+	made, err := api.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: aws.String("one")})
+	require.NoError(t, err)
+	require.Equal(t, "one", *made.Repository.RepositoryName)
+	require.Len(t, lossy.lost, 1)
+	_, err = api.CreateRepository(t.Context(), &ecr.CreateRepositoryInput{RepositoryName: aws.String("one")})
+	require.Equal(t, "RepositoryAlreadyExistsException", errorCode(t, err), "another call is another")
+	found, err := api.DescribeRepositories(t.Context(), &ecr.DescribeRepositoriesInput{})
+	require.NoError(t, err)
+	require.Len(t, found.Repositories, 1)
 }
 
 func TestStopFreesThePortAndMayBeRepeated(t *testing.T) {

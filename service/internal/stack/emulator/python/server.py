@@ -1,15 +1,18 @@
 """The HTTP server around moto's WSGI application.
 
-moto's own server is meant for a test at a time. Three things are added here:
+moto's own server is meant for a test at a time. Four things are added here:
 requests are answered one at a time, since moto's stores are plain dictionaries
 without locks and Terraform asks for ten things at once; what moto doesn't know
-is answered at once by a 4xx, since AWS clients retry a 5xx for minutes; and each
-request leaves a line in the log.
+is answered at once by a 4xx, since AWS clients retry a 5xx for minutes; who asks
+again because an answer was lost on its way gets that answer; and each request
+leaves a line in the log.
 """
 
+import collections
 import io
 import json
 import logging
+import re
 import sys
 import threading
 import time
@@ -23,6 +26,9 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 READY_PATH = "/emulator/ready"
+
+# How many answers are kept for who asks again.
+KEPT_ANSWERS = 256
 
 
 class Handler(WSGIRequestHandler):
@@ -40,6 +46,7 @@ class Application:
     def __init__(self, moto):
         self._moto = moto
         self._turn = threading.Lock()
+        self._answers = collections.OrderedDict()  # by the caller's id of the call
 
     def __call__(self, environ, start_response):
         if environ.get("PATH_INFO") == READY_PATH:
@@ -54,6 +61,21 @@ class Application:
         environ["CONTENT_LENGTH"] = str(len(body))
 
         started = time.monotonic()
+        call = environ.get("HTTP_AMZ_SDK_INVOCATION_ID", "")
+        with self._turn:
+            # To make a thing twice would be refused: it is there already.
+            kept = self._answers.get(call) if attempt(environ) > 1 else None
+            status, headers, content, fault = kept or self._answer(environ)
+            if call and environ["REQUEST_METHOD"] not in ("GET", "HEAD"):  # they change nothing
+                self._answers[call] = status, headers, content, fault
+                while len(self._answers) > KEPT_ANSWERS:
+                    self._answers.popitem(last=False)
+        log(environ, body, status, time.monotonic() - started, fault)
+        start_response(status, headers)
+        return [content]
+
+    def _answer(self, environ):
+        """What moto answers: status, headers, content, and what went wrong."""
         answer = {}
 
         def keep(status, headers, exc_info=None):
@@ -61,23 +83,24 @@ class Application:
             return lambda chunk: None
 
         fault = ""
-        with self._turn:
-            try:
-                chunks = self._moto(environ, keep)
-                content = b"".join(chunks)
-                if hasattr(chunks, "close"):
-                    chunks.close()
-            except Exception as error:  # whatever moto couldn't do
-                fault = traceback.format_exc()
-                answer["status"], content = "500", repr(error).encode()
-
-        code = int(answer["status"].split(" ", 1)[0])
-        if code >= 500:
+        try:
+            chunks = self._moto(environ, keep)
+            content = b"".join(chunks)
+            if hasattr(chunks, "close"):
+                chunks.close()
+        except Exception as error:  # whatever moto couldn't do
+            fault = traceback.format_exc()
+            answer["status"], content = "500", repr(error).encode()
+        if int(answer["status"].split(" ", 1)[0]) >= 500:
             fault = fault or content.decode(errors="replace")
-            answer["status"], answer["headers"], content = refusal(environ, fault)
-        log(environ, body, answer["status"], time.monotonic() - started, fault)
-        start_response(answer["status"], answer["headers"])
-        return [content]
+            return *refusal(environ, fault), fault
+        return answer["status"], answer["headers"], content, fault
+
+
+def attempt(environ) -> int:
+    """How often the caller has asked for this, by its own word; 1 is the first time."""
+    found = re.search(r"attempt=(\d+)", environ.get("HTTP_AMZ_SDK_REQUEST", ""))
+    return int(found[1]) if found else 1
 
 
 def read_body(environ) -> bytes:
@@ -128,7 +151,8 @@ def log(environ, body: bytes, status: str, seconds: float, fault: str) -> None:
     line = f"{environ['REQUEST_METHOD']} {path}"
     service = signed_service(environ)
     stamp = time.strftime("%H:%M:%S")
-    entry = f"{stamp} {service} {line} {action} -> {status} {seconds * 1000:.0f}ms\n"
+    again = f", attempt {attempt(environ)}" if attempt(environ) > 1 else ""
+    entry = f"{stamp} {service} {line} {action} -> {status} {seconds * 1000:.0f}ms{again}\n"
     # One write, so that the entries of parallel requests don't mix.
     sys.stderr.write(entry + (fault.rstrip() + "\n" if fault else ""))
     sys.stderr.flush()
