@@ -78,8 +78,8 @@ part 'eslint' frontend npm run --silent lint
 part 'vitest' frontend npm test --silent
 part 'go test: service' test_go
 part 'fuzz' fuzz
-part 'go test: the browser' go test -count=1 -timeout 20m ./test/browser/...
-part 'go test: the whole stack' go test -count=1 -timeout 20m ./test/stack/...
+# Each raises a stack of its own and waits for much of its time.
+part 'go test: the browser and the whole stack' go test -count=1 -timeout 20m -p 2 ./test/browser/... ./test/stack/...
 
 infrastructure() {
 	local status=0

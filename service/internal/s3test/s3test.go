@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -34,8 +33,9 @@ func Start(t *testing.T) *s3.Client {
 	t.Helper()
 	program, err := exec.LookPath("moto_server")
 	if err != nil {
-		_, here, _, _ := runtime.Caller(0)
-		program = filepath.Join(filepath.Dir(here), "../../../.venv/bin/moto_server")
+		module, failed := exec.Command("go", "env", "GOMOD").Output()
+		require.NoError(t, failed)
+		program = filepath.Join(filepath.Dir(string(module)), ".venv/bin/moto_server")
 		_, err = os.Stat(program)
 	}
 	if err != nil {
