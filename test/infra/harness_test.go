@@ -47,6 +47,9 @@ type bench struct {
 	init  sync.Mutex // `terraform init` of two at once may write one plug-in cache
 
 	identities sync.Mutex // see alone
+
+	asked      sync.Once // for withoutAWS
+	withoutAWS tools
 }
 
 var shared bench
@@ -101,7 +104,8 @@ type tools struct {
 	Endpoint  string            `json:"endpoint"`
 	Env       map[string]string `json:"env"`
 	Terraform struct {
-		Path string `json:"path"`
+		Path string            `json:"path"`
+		Env  map[string]string `json:"env"` // what it needs anywhere
 	} `json:"terraform"`
 	Log string `json:"log"` // of the emulator, a line for each request
 }
@@ -298,15 +302,13 @@ func live(t *testing.T, dir string, vars map[string]any, check func(o *terraform
 }
 
 // terraformWithoutAWS is a terraform with its configuration but no emulator: for
-// formatting, validating and mocked tests.
+// formatting, validating and mocked tests. Where it is, one emulator tells all.
 func terraformWithoutAWS(t *testing.T) tools {
 	t.Helper()
-	e := startEmulator(t)
-	env := map[string]string{"TF_CLI_CONFIG_FILE": e.Env["TF_CLI_CONFIG_FILE"]}
-	if cache := e.Env["TF_PLUGIN_CACHE_DIR"]; cache != "" {
-		env["TF_PLUGIN_CACHE_DIR"] = cache
-	}
-	return tools{Env: env, Terraform: e.Terraform}
+	shared.asked.Do(func() { shared.withoutAWS = startEmulator(t) })
+	e := shared.withoutAWS
+	require.NotEmpty(t, e.Terraform.Path, "the test that asked has failed")
+	return tools{Env: e.Terraform.Env, Terraform: e.Terraform}
 }
 
 // toolsOf are the tools that o was made with.

@@ -146,7 +146,8 @@ func targetVars(dir string, vars map[string]any) map[string]any {
 // onAWS leaves of an emulator's environment what Terraform needs anywhere, and tags
 // everything with the run that made it.
 func (e tools) onAWS() tools {
-	env := map[string]string{"TF_CLI_CONFIG_FILE": e.Env["TF_CLI_CONFIG_FILE"], "TF_AWS_DEFAULT_TAGS_TestRun": prefix}
+	env := maps.Clone(e.Terraform.Env)
+	env["TF_AWS_DEFAULT_TAGS_TestRun"] = prefix
 	return tools{Env: env, Terraform: e.Terraform}
 }
 

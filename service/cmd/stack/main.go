@@ -160,8 +160,8 @@ func emulatorCommand(ctx context.Context, out io.Writer) *cobra.Command {
 		Use:   "emulator",
 		Short: "Run an empty AWS emulator until interrupted or standard input ends",
 		Long: `Run an empty AWS emulator in the foreground. When it answers, one line of JSON says how to use it:
-{"endpoint": URL, "env": {NAME: VALUE}, "terraform": {"path": PROGRAM, "config": FILE}, "log": FILE}
-log has a line for each request. env has TF_CLI_CONFIG_FILE too. It ends with SIGINT, SIGTERM or the end of standard input.`,
+{"endpoint": URL, "env": {NAME: VALUE}, "terraform": {"path": PROGRAM, "env": {NAME: VALUE}}, "log": FILE}
+log has a line for each request. env has what terraform needs anywhere, too. It ends with SIGINT, SIGTERM or the end of standard input.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) (err error) {
 			root, err := findRoot()
@@ -189,14 +189,14 @@ log has a line for each request. env has TF_CLI_CONFIG_FILE too. It ends with SI
 				return stopped(ctx, err)
 			}
 			defer emu.Stop()
-			env := map[string]string{"TF_CLI_CONFIG_FILE": terra.Config}
+			env := terra.Env()
 			for _, variable := range emu.Env() {
 				name, value, _ := strings.Cut(variable, "=")
 				env[name] = value
 			}
 			if err := json.NewEncoder(out).Encode(map[string]any{
 				"endpoint": emu.Endpoint(), "env": env,
-				"terraform": map[string]string{"path": terra.Path, "config": terra.Config},
+				"terraform": map[string]any{"path": terra.Path, "env": terra.Env()},
 				"log":       filepath.Join(dir, "emulator.log"),
 			}); err != nil {
 				return err

@@ -246,7 +246,7 @@ func (l *local) root(name string) (*root, error) {
 // localRoot opens a root that is applied to an emulator.
 func (s *Stack) localRoot(name, endpoint string, tools *toolchain.Toolchain, terra toolchain.Terraform, output io.Writer) (*root, error) {
 	return openRoot("envs/"+name, s.work.path("terraform", "envs", name), tools, terra,
-		localEnvironment(emulator.Env(endpoint), terra.Config, s.work.path("tmp")), output, s.work.log())
+		localEnvironment(emulator.Env(endpoint), terra, s.work.path("tmp")), output, s.work.log())
 }
 
 // commit names the checkout's commit, "unknown" outside git.

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/reactive-notebook/reactive-notebook/service/internal/stack/process"
+	"github.com/reactive-notebook/reactive-notebook/service/internal/toolchain"
 )
 
 func TestOnlyNamesThatChangeWithTheirContentAreImmutable(t *testing.T) {
@@ -83,7 +84,7 @@ func TestLocalTerraformSeesNoAccountOfTheOperator(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	env := localEnvironment([]string{"AWS_ENDPOINT_URL=http://127.0.0.1:1", "AWS_PROFILE="}, "/config", "/tmp/x")
+	env := localEnvironment([]string{"AWS_ENDPOINT_URL=http://127.0.0.1:1", "AWS_PROFILE="}, toolchain.Terraform{Config: "/config"}, "/tmp/x")
 	for name := range env {
 		require.False(t, strings.HasPrefix(name, "TF_") && name != "TF_CLI_CONFIG_FILE", name)
 	}

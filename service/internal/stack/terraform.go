@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -212,7 +213,7 @@ func environment(list []string) map[string]string {
 
 // localEnvironment is what terraform sees of this machine: nothing that could
 // lead it to an account.
-func localEnvironment(emulator []string, config, temporary string) map[string]string {
+func localEnvironment(emulator []string, terra toolchain.Terraform, temporary string) map[string]string {
 	env := map[string]string{}
 	for name, text := range environment(os.Environ()) {
 		if strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "TF_") || strings.HasSuffix(strings.ToLower(name), "_proxy") {
@@ -220,10 +221,8 @@ func localEnvironment(emulator []string, config, temporary string) map[string]st
 		}
 		env[name] = text
 	}
-	for name, text := range environment(emulator) {
-		env[name] = text
-	}
-	env["TF_CLI_CONFIG_FILE"] = config
+	maps.Copy(env, environment(emulator))
+	maps.Copy(env, terra.Env())
 	env["TMPDIR"] = temporary
 	env["CHECKPOINT_DISABLE"] = "1"
 	return env
