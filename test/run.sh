@@ -59,9 +59,7 @@ terraform=$(sed -n 's/^TERRAFORM=//p' <<<"$tools")
 CHROMIUM=$(sed -n 's/^CHROMIUM=//p' <<<"$tools")
 export CHROMIUM
 
-# This compiles everything, for minutes on a new machine, a fifth of which would go
-# into collecting the garbage of short-lived compilers.
-part 'go vet' env GOGC=off GOMEMLIMIT=1GiB go vet ./service/... ./frontend ./test/...
+part 'go vet' go vet ./service/... ./frontend ./test/...
 
 # The infrastructure's tests mostly wait, for the fixed times that the AWS
 # provider takes: they run beside the others, and their output comes last.

@@ -748,12 +748,16 @@ func TestEmulatorCommandEndsWithItsInput(t *testing.T) {
 	var ready struct {
 		Endpoint  string
 		Env       map[string]string
-		Terraform struct{ Path, Config string }
+		Terraform struct {
+			Path string
+			Env  map[string]string
+		}
 	}
 	require.NoError(t, json.Unmarshal(line, &ready))
 	require.Equal(t, ready.Endpoint, ready.Env["AWS_ENDPOINT_URL"])
-	require.Equal(t, ready.Terraform.Config, ready.Env["TF_CLI_CONFIG_FILE"])
 	require.FileExists(t, ready.Terraform.Path)
+	require.FileExists(t, ready.Terraform.Env["TF_CLI_CONFIG_FILE"])
+	require.Subset(t, ready.Env, ready.Terraform.Env)
 	processes := descendants(c.Process.Pid)
 	require.NoError(t, stdin.Close())
 	require.NoError(t, c.Wait())
