@@ -23,6 +23,7 @@ help: ## list the targets
 
 stack:
 	@command -v go >/dev/null || { echo "Go is missing: install Go 1.26 or newer, https://go.dev/dl" >&2; exit 1; }
+	@[ -x $(STACK) ] || echo "building the stack tool; a minute or two where nothing is compiled yet" >&2
 	@go build -o $(STACK) ./service/cmd/stack
 
 up: stack ## raise the whole stack on this machine; EDGE_ADDR=HOST:PORT, default localhost:8080
